@@ -5,6 +5,7 @@
 import { oneLine, shortenBytes } from "../../text/line.ts"
 import type { Copy } from "../Copy.ts"
 import { type Condition, conditionOf, type FailedCopy, type ImageStatus } from "../Image.ts"
+import type { Reason } from "../Reason.ts"
 import { formatRepository } from "../../oci/Reference.ts"
 import { arrivedDigest } from "./facts.ts"
 import { unrecorded } from "./status.ts"
@@ -41,6 +42,11 @@ export const EVENTS = {
     type: "Warning",
     action: "Reconcile",
     when: "An older Image has a tag that the Image asks for."
+  },
+  NotReady: {
+    type: "Warning",
+    action: "Check",
+    when: "A check has succeeded, and the Image cannot be Ready: no tag matches, too few or too many tags match, or a tag cannot be copied as the Image asks."
   },
   Recovered: {
     type: "Normal",
@@ -115,6 +121,7 @@ export const eventsOf = (
   ...checkFailed(before, after),
   ...stalled(before, after),
   ...claimed(before, after),
+  ...notReady(before, after),
   ...recovered(before, after)
 ]
 
@@ -180,6 +187,23 @@ const claimed = (before: ImageStatus, after: ImageStatus): ReadonlyArray<ImageEv
   const [was, is] = [conditionOf(before, "Ready"), conditionOf(after, "Ready")]
   if (is?.reason !== "DestinationClaimed" || was?.reason === "DestinationClaimed") return []
   return [eventOf("DestinationClaimed", is.message)]
+}
+
+/** The reasons that a successful check gives for `Ready`. No failure of the status has these reasons, except that of a copy. */
+const OBSERVED: ReadonlySet<string> = new Set<Reason>([
+  "NoTagMatches",
+  "TooFewTags",
+  "TooManyTags",
+  "PlatformMissing",
+  "UnsupportedManifest"
+])
+
+const notReady = (before: ImageStatus, after: ImageStatus): ReadonlyArray<ImageEvent> => {
+  const [was, is] = [conditionOf(before, "Ready"), conditionOf(after, "Ready")]
+  if (is?.status !== "False" || !OBSERVED.has(is.reason)) return []
+  const isKnown = was?.status === "False" && was.reason === is.reason
+  const isOfCopy = (after.failures ?? []).some(({ reason }) => reason === is.reason)
+  return isKnown || isOfCopy ? [] : [eventOf("NotReady", `${is.reason}: ${is.message}`, { cause: is.reason })]
 }
 
 /** Whether the last check or a tag has failed, or the Image waits for a person. */
