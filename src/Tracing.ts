@@ -7,20 +7,23 @@ import { ConfigProvider, Effect, Layer, Option, Redacted, Tracer } from "effect"
 import { HttpClient, HttpClientResponse } from "effect/http"
 import { OtlpSerialization, OtlpTracer } from "effect/observability"
 import { makeHttpClient, type HttpClientOptions } from "./http/HttpClient.ts"
-import { makeOutbox } from "./http/Outbox.ts"
+import { makeOutbox, type Sendable } from "./http/Outbox.ts"
 import type { TracingOptions } from "./TracingConfig.ts"
 import { version } from "./version.ts"
 
 /** The batches of spans: the most spans of one, and the longest time until the next. */
 const BATCH = { spans: 512, every: "5 seconds" } as const
 
-/** At most 8 batches wait. The specification of OTLP retries 429 and some of 5xx, with a growing pause. */
-const BOUNDS = { capacity: 8, attempts: 4, age: "1 minute", grace: "2 seconds" } as const
+/**
+ * At most 8 batches wait. The span of a failure has its message and its stack, so that the size of a batch varies: most are
+ * below 300 kB, and one of failures alone may have some MB. The specification of OTLP retries 429 and some of 5xx, with a growing
+ * pause.
+ */
+const BOUNDS = { capacity: 8, bytes: 16 * 1024 * 1024, attempts: 4, age: "1 minute", grace: "2 seconds" } as const
 
 /** A batch of spans, as the exporter has encoded it. */
-interface Batch {
+interface Batch extends Sendable {
   readonly contentType: string
-  readonly body: Uint8Array
 }
 
 /** What the exporter shares with the operator's requests to registries. */
@@ -42,11 +45,10 @@ const handover = (options: TracingOptions, { certificates = [], ...http }: Traci
       const outbox = yield* makeOutbox<Batch>(
         { ...BOUNDS, timeout: options.timeoutMillis },
         {
-          request: ({ body, contentType }) => ({
+          request: ({ contentType }) => ({
             method: "POST",
             url,
-            headers: { ...Redacted.value(options.headers), "content-type": contentType },
-            body
+            headers: { ...Redacted.value(options.headers), "content-type": contentType }
           }),
           // The operator's owner has named the collector, which may have any address.
           send: (request) => client.send(request, { tlsVerify: true, scope: "any" }),

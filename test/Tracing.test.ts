@@ -88,7 +88,7 @@ describe("the export of traces", () => {
           trace.map((span) => span.name),
           name
         )
-      const { attempt, digest, ...attributes } = copy?.attributes ?? {}
+      const { digest, id, ...attributes } = copy?.attributes ?? {}
       assert.deepStrictEqual(attributes, {
         image: "default/app",
         tag: "v1.0",
@@ -96,7 +96,7 @@ describe("the export of traces", () => {
         destination: `${destination.host}/mirror/app:v1.0`,
         outcome: "Succeeded"
       })
-      assert.isString(attempt)
+      assert.isString(id)
       // Each parent of a span is exported too.
       const ids = new Set(spans.map(({ spanId }) => spanId))
       assert.isTrue(spans.every(({ parentSpanId }) => parentSpanId === undefined || ids.has(parentSpanId)))
@@ -117,6 +117,44 @@ describe("the export of traces", () => {
       }
       const bodies = collector.requests.map(({ body }) => body).join("")
       for (const secret of [PASSWORD, SIGNATURE, SECRET]) assert.notInclude(bodies + stdout + stderr, secret)
+    })
+  )
+
+  itOnSockets("the span of a failure has its error, without the secrets that a registry repeats or redirects to", () =>
+    Effect.gen(function* () {
+      const collector = yield* startCollector()
+      const basic = Buffer.from(`robot:${PASSWORD}`).toString("base64")
+      const hostile = yield* startRegistry({
+        intercept: (request, response) => {
+          if (request.headers.authorization === undefined) {
+            response.writeHead(401, { "www-authenticate": 'Basic realm="r"' }).end()
+          } else if (pathOf(request).includes("/redirecting/")) {
+            const location = `http://127.0.0.1:9/${SIGNATURE}/blob?X-Signature=${SIGNATURE}`
+            response.writeHead(307, { location }).end()
+          } else {
+            const message = `robot:${PASSWORD} ${basic} ${encodeURIComponent(PASSWORD)}`
+            response.writeHead(403, { "content-type": "application/json" })
+            response.end(JSON.stringify({ errors: [{ code: "DENIED", message }] }))
+          }
+          return true
+        }
+      })
+      const destination = yield* startRegistry()
+      const { env } = yield* world
+      for (const name of ["repeating/app", "redirecting/app"]) {
+        const arguments_ = ["copy", `${hostile.host}/${name}:v1`, `${destination.host}/app`]
+        const { code } = yield* run(arguments_, {
+          ...env,
+          ...traced(collector.url),
+          CREDS_SOURCE_REGISTRIES: hostile.host
+        })
+        assert.notStrictEqual(code, 0)
+      }
+      const bodies = collector.requests.map(({ body }) => body).join("")
+      assert.include(bodies, "exception.message")
+      assert.include(bodies, "repeating/app: ")
+      assert.include(bodies, "redirecting/app: ")
+      for (const secret of [PASSWORD, basic, SIGNATURE]) assert.notInclude(bodies, secret)
     })
   )
 

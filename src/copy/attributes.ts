@@ -19,10 +19,13 @@ export const requestingSpan: Effect.Effect<Tracer.Span | undefined> = Effect.orE
   () => undefined
 )
 
-/** The options of a copy's span. `requester` is the span of the reconcile that requested the copy. */
-export const spanOf = (task: CopyTask, attempt: string, requester: Tracer.Span | undefined) => ({
+/**
+ * The options of a copy's span. `id` is that of the attempt, as in `status.failures[].copy`. `requester` is the span of the
+ * reconcile that requested the copy.
+ */
+export const spanOf = (task: CopyTask, id: string, requester: Tracer.Span | undefined) => ({
   ...(requester === undefined ? { root: true } : { parent: requester }),
-  attributes: { ...attributesOf(task), attempt }
+  attributes: { ...attributesOf(task), id }
 })
 
 /** Logs that a copy has left the queue of its engine. */

@@ -3,6 +3,7 @@
  * sent at a time. An offer never waits, so a slow receiver delays no work.
  */
 import { type Cause, Clock, Duration, Effect, Fiber, Latch, Queue, Random, type Scope } from "effect"
+import { retryAfterMillis } from "../text/retryAfter.ts"
 import { ConnectionError } from "./ConnectionError.ts"
 import type { HttpRequest, HttpResponse } from "./Http.ts"
 
@@ -10,6 +11,8 @@ import type { HttpRequest, HttpResponse } from "./Http.ts"
 export interface OutboxOptions {
   /** The most items that wait. A further item is dropped. */
   readonly capacity: number
+  /** The most bytes of the bodies that wait or are sent. An item that would exceed them is dropped. */
+  readonly bytes: number
   /** The most attempts to send one item. */
   readonly attempts: number
   /** The longest time from the offer of an item to its last attempt. */
@@ -26,16 +29,21 @@ export interface OutboxOptions {
  * - `Sent`: the receiver has answered 2xx
  * - `Refused`: the receiver has answered with a status that another attempt would not change
  * - `Failed`: the attempts or the time of the item are used up
- * - `Dropped`: the queue was full, or the process stopped before the item was sent
+ * - `Dropped`: no room was left for the item, or the process stopped before the item was sent
  */
 export type Delivery =
   | { readonly _tag: "Sent" }
   | { readonly _tag: "Refused" | "Failed"; readonly error: string }
   | { readonly _tag: "Dropped" }
 
-export interface OutboxParts<A> {
-  /** The request of one attempt. `now` is in milliseconds since the epoch. */
-  readonly request: (item: A, now: number) => HttpRequest
+/** An item of an outbox: the body of its requests, and what its owner adds. */
+export interface Sendable {
+  readonly body: Uint8Array
+}
+
+export interface OutboxParts<A extends Sendable> {
+  /** The request of one attempt, which gets the body of the item. `now` is in milliseconds since the epoch. */
+  readonly request: (item: A, now: number) => Omit<HttpRequest, "body" | "reads">
   readonly send: (request: HttpRequest) => Effect.Effect<HttpResponse, ConnectionError>
   /** Called at the end of each item. */
   readonly ended: (item: A, delivery: Delivery) => Effect.Effect<void>
@@ -62,17 +70,25 @@ interface Entry<A> {
 }
 
 /** Makes an outbox. When the scope is closed, the waiting items are sent until the grace ends, and the rest is dropped. */
-export const makeOutbox = Effect.fnUntraced(function* <A>(
+export const makeOutbox = Effect.fnUntraced(function* <A extends Sendable>(
   options: OutboxOptions,
   { ended, request, send }: OutboxParts<A>
 ): Effect.fn.Return<Outbox<A>, never, Scope.Scope> {
   const age = Duration.toMillis(options.age)
   const queue = yield* Queue.dropping<Entry<A>, Cause.Done>(options.capacity)
   const closing = yield* Latch.make()
+  /** The bytes of the bodies that wait or are sent. */
+  let held = 0
+
+  const end = (item: A, delivery: Delivery): Effect.Effect<void> =>
+    Effect.suspend(() => {
+      held -= item.body.length
+      return ended(item, delivery)
+    })
 
   const attempt = Effect.fnUntraced(function* (item: A) {
     const now = yield* Clock.currentTimeMillis
-    const judged = send({ ...request(item, now), reads: ANSWER_BYTES }).pipe(
+    const judged = send({ ...request(item, now), body: item.body, reads: ANSWER_BYTES }).pipe(
       Effect.timeoutOrElse({ duration: options.timeout, orElse: () => Effect.fail(ConnectionError.timedOut()) }),
       Effect.match({ onSuccess: judge, onFailure: ({ message }): Judged => ({ _tag: "Retry", error: message }) })
     )
@@ -86,7 +102,7 @@ export const makeOutbox = Effect.fnUntraced(function* <A>(
       const { error } = judged
       const now = yield* Clock.currentTimeMillis
       const own = Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (made - 1)) * (1 + 0.2 * (yield* Random.next))
-      const pause = Math.ceil(Math.max(own, pauseOf(judged.retryAfter, now)))
+      const pause = Math.ceil(Math.max(own, retryAfterMillis(judged.retryAfter, now) ?? 0))
       if (made >= options.attempts || now + pause > at + age || closing.isOpen()) return { _tag: "Failed", error }
       yield* Effect.raceFirst(Effect.sleep(pause), closing.await)
     }
@@ -97,8 +113,8 @@ export const makeOutbox = Effect.fnUntraced(function* <A>(
       deliver(entry).pipe(
         // A defect must not end the fiber that sends.
         Effect.catchDefect((defect) => Effect.succeed<Delivery>({ _tag: "Failed", error: String(defect) })),
-        Effect.onInterrupt(() => ended(entry.item, { _tag: "Dropped" })),
-        Effect.flatMap((delivery) => ended(entry.item, delivery))
+        Effect.onInterrupt(() => end(entry.item, { _tag: "Dropped" })),
+        Effect.flatMap((delivery) => end(entry.item, delivery))
       )
     ),
     Effect.forever,
@@ -113,15 +129,20 @@ export const makeOutbox = Effect.fnUntraced(function* <A>(
       yield* Fiber.await(worker).pipe(Effect.interruptible, Effect.timeoutOption(options.grace))
       yield* Fiber.interrupt(worker)
       const left = yield* Effect.orElseSucceed(Queue.clear(queue), () => [])
-      yield* Effect.forEach(left, ({ item }) => ended(item, { _tag: "Dropped" }), { discard: true })
+      yield* Effect.forEach(left, ({ item }) => end(item, { _tag: "Dropped" }), { discard: true })
     })
   )
 
   return {
     offer: (item) =>
-      Effect.flatMap(Clock.currentTimeMillis, (at) =>
-        Queue.offerUnsafe(queue, { item, at }) ? Effect.void : ended(item, { _tag: "Dropped" })
-      )
+      Effect.flatMap(Clock.currentTimeMillis, (at) => {
+        const size = item.body.length
+        if (held + size > options.bytes || !Queue.offerUnsafe(queue, { item, at })) {
+          return ended(item, { _tag: "Dropped" })
+        }
+        held += size
+        return Effect.void
+      })
   }
 })
 
@@ -135,13 +156,4 @@ const judge = ({ headers, status }: HttpResponse): Judged => {
   if (status < 500 && !RETRIED.has(status)) return { _tag: "Refused", error }
   const retryAfter = headers["retry-after"]
   return { _tag: "Retry", error, ...(retryAfter === undefined ? {} : { retryAfter }) }
-}
-
-/** The pause that a receiver asks for: seconds, or a date (RFC 9110). */
-const pauseOf = (retryAfter: string | undefined, now: number): number => {
-  if (retryAfter === undefined) return 0
-  const seconds = /^[0-9]{1,9}$/u.test(retryAfter.trim()) ? Number(retryAfter) : undefined
-  if (seconds !== undefined) return seconds * 1_000
-  const date = Date.parse(retryAfter)
-  return Number.isNaN(date) ? 0 : Math.max(0, date - now)
 }

@@ -3,6 +3,7 @@ import { Clock, Effect, Option, Schema, Stream } from "effect"
 import { Ndjson } from "effect/encoding"
 import type { HttpClientResponse } from "effect/http"
 import { boundedLine } from "../text/line.ts"
+import { retryAfterMillis } from "../text/retryAfter.ts"
 import { KubeError, type ListPage, type WatchEvent } from "./KubeClient.ts"
 import * as ListText from "./ListText.ts"
 import type { KubeObject, Resource } from "./Resource.ts"
@@ -65,14 +66,13 @@ const MAX_REFUSAL = 2_000
 /** A text of the server, fit to show. */
 const shown = (text: string): string => boundedLine(text, MAX_REFUSAL)
 
-/** The longest pause that a server can cause. */
-const LONGEST_PAUSE_SECONDS = 30
+/** The longest pause that a server can cause, in milliseconds. */
+const LONGEST_PAUSE = 30_000
 
-/** The end of the pause that a busy server asks for by `Retry-After`. API servers write seconds. */
+/** The end of the pause that a busy server asks for. */
 const untilOf = ({ headers, status }: Response, now: number): number | undefined => {
-  const { "retry-after": seconds = "" } = headers
-  if ((status !== 429 && status !== 503) || !/^[0-9]+$/u.test(seconds)) return undefined
-  return now + Math.min(Number(seconds), LONGEST_PAUSE_SECONDS) * 1_000
+  const pause = status === 429 || status === 503 ? retryAfterMillis(headers["retry-after"], now) : undefined
+  return pause === undefined ? undefined : now + Math.min(pause, LONGEST_PAUSE)
 }
 
 /** The API server's refusal of a request. */

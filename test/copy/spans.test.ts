@@ -52,7 +52,7 @@ describe("the spans of a copy", () => {
             digest,
             source: `${source.host}/team/app@${digest}`,
             destination: `${destination.host}/mirror/app:v1`,
-            attempt: copy[0]?.attributes.get("attempt"),
+            id: copy[0]?.attributes.get("id"),
             outcome: "Succeeded"
           }
         ]

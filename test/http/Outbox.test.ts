@@ -3,10 +3,17 @@ import { assert, describe, it } from "@effect/vitest"
 import { Clock, Effect, Exit, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { ConnectionError } from "../../src/http/ConnectionError.ts"
-import type { HttpRequest, HttpResponse } from "../../src/http/Http.ts"
+import type { HttpResponse } from "../../src/http/Http.ts"
 import { type Delivery, makeOutbox, type OutboxOptions } from "../../src/http/Outbox.ts"
 
-const BOUNDS: OutboxOptions = { capacity: 10, attempts: 3, age: "10 minutes", timeout: "5 seconds", grace: "2 seconds" }
+const BOUNDS: OutboxOptions = {
+  capacity: 10,
+  bytes: 1_000,
+  attempts: 3,
+  age: "10 minutes",
+  timeout: "5 seconds",
+  grace: "2 seconds"
+}
 
 type Answer = Effect.Effect<Pick<HttpResponse, "status" | "headers">, ConnectionError>
 
@@ -21,10 +28,10 @@ const makeWorld = Effect.fnUntraced(function* (
   const ends: Array<readonly [string, Delivery]> = []
   const scope = yield* Scope.make()
   yield* Effect.addFinalizer(() => Scope.close(scope, Exit.void))
-  const outbox = yield* makeOutbox<string>(
+  const { offer } = yield* makeOutbox<{ readonly name: string; readonly body: Uint8Array }>(
     { ...BOUNDS, ...bounds },
     {
-      request: (name, now): HttpRequest => ({
+      request: ({ name }, now) => ({
         method: "POST",
         url: new URL(`http://receiver.test/${name}`),
         headers: { at: String(now / 1_000) }
@@ -41,9 +48,10 @@ const makeWorld = Effect.fnUntraced(function* (
             isCut: false
           }))
         }),
-      ended: (name, delivery) => Effect.sync(() => void ends.push([name, delivery]))
+      ended: ({ name }, delivery) => Effect.sync(() => void ends.push([name, delivery]))
     }
   ).pipe(Scope.provide(scope))
+  const outbox = { offer: (name: string, size = 1) => offer({ name, body: new Uint8Array(size) }) }
   return { outbox, sent, ends, close: Scope.close(scope, Exit.void) }
 })
 
@@ -148,6 +156,25 @@ describe("an outbox", () => {
       yield* Effect.forkChild(close)
       yield* TestClock.adjust("2 seconds")
       assert.lengthOf(ends, 10_001)
+    })
+  )
+
+  it.effect("the bodies that wait have a limited number of bytes, and an item that ends makes room", () =>
+    Effect.gen(function* () {
+      const { ends, outbox, sent } = yield* makeWorld(() => Effect.delay(answered(200), "1 second"))
+      yield* outbox.offer("a", 600)
+      yield* outbox.offer("too many together", 600)
+      yield* outbox.offer("b", 400)
+      yield* outbox.offer("one more", 1)
+      yield* TestClock.adjust("1 second")
+      yield* outbox.offer("c", 600)
+      yield* outbox.offer("too large", 1_001)
+      yield* TestClock.adjust("1 minute")
+      assert.deepStrictEqual(
+        ends.map(([name, { _tag }]) => `${name} ${_tag}`),
+        ["too many together Dropped", "one more Dropped", "a Sent", "too large Dropped", "b Sent", "c Sent"]
+      )
+      assert.deepStrictEqual(sent, ["a 0", "b 1", "c 2"])
     })
   )
 

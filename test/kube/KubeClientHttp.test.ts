@@ -688,7 +688,8 @@ describe("a server that is busy", () => {
           Effect.map(asked([code, 200], { headers: { "retry-after": seconds } }), ({ times }) => pausesOf(times)[0])
         assert.strictEqual(yield* after("7"), 7_000)
         assert.strictEqual(yield* after("3600"), 30_000)
-        for (const none of ["0", "-5", "soon", "1e9", "Wed, 21 Oct 2099 07:28:00 GMT"]) {
+        assert.strictEqual(yield* after("Wed, 21 Oct 2099 07:28:00 GMT"), 30_000)
+        for (const none of ["0", "-5", "soon", "1e9"]) {
           assert.isBelow((yield* after(none)) ?? Infinity, 601, none)
         }
       }

@@ -723,8 +723,8 @@ export const makeRows = (): ReadonlyArray<Row> => [
     ask: (client, access) => Stream.runDrain(client.blob(access, BLOB)),
     fails: {
       reason: "AuthenticationFailed",
-      words: ["GET /store/layer at zot.example.com answered 403", "the registry referred to this host"],
-      without: ["s3cr3t", "no credentials for this registry"]
+      words: ["at zot.example.com answered 403", "the registry referred to this host"],
+      without: ["s3cr3t", "/store/layer", "no credentials for this registry"]
     }
   },
   {

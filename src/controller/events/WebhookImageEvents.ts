@@ -4,15 +4,26 @@
  */
 import { randomUUID } from "node:crypto"
 import { Clock, Effect, Layer, Option, Redacted } from "effect"
+import { type ImageKey, keyOf } from "../../domain/ImageKey.ts"
 import { type HttpClientOptions, makeHttpClient } from "../../http/HttpClient.ts"
-import { type Delivery, makeOutbox } from "../../http/Outbox.ts"
+import { type Delivery, makeOutbox, type Sendable } from "../../http/Outbox.ts"
 import { Metrics } from "../../metrics/Metrics.ts"
-import { cloudEventOf, CONTENT_TYPE, type Notification, signatureOf } from "./cloudEvent.ts"
+import { cloudEventOf, CONTENT_TYPE, signatureOf } from "./cloudEvent.ts"
 import { EventSeries } from "./EventSeries.ts"
-import { ImageEvents, type ReportedImage } from "./ImageEvents.ts"
+import { ImageEvents } from "./ImageEvents.ts"
 
 /** At most 1,000 notifications of about 12 kB wait, each for 15 minutes. */
-const BOUNDS = { capacity: 1_000, attempts: 8, age: "15 minutes", timeout: "10 seconds", grace: "2 seconds" } as const
+const BOUNDS = {
+  capacity: 1_000,
+  bytes: 16 * 1024 * 1024,
+  attempts: 8,
+  age: "15 minutes",
+  timeout: "10 seconds",
+  grace: "2 seconds"
+} as const
+
+/** The most notifications of one namespace that wait, so that its tenant leaves room for others. */
+const OF_NAMESPACE = 900
 
 export interface WebhookOptions extends Pick<HttpClientOptions, "certificates" | "proxies" | "userAgent"> {
   /** The URL may hold a secret. Messages have only its host. */
@@ -23,6 +34,13 @@ export interface WebhookOptions extends Pick<HttpClientOptions, "certificates" |
   readonly source: string
 }
 
+/** A notification as it waits: its document, and the facts of its log line. */
+interface Waiting extends Sendable {
+  readonly id: string
+  readonly image: ImageKey
+  readonly reason: string
+}
+
 const OUTCOMES = { Sent: "sent", Refused: "failed", Failed: "failed", Dropped: "dropped" } as const
 
 const make = Effect.fnUntraced(function* ({ secret, source, url: redacted, ...http }: WebhookOptions) {
@@ -31,9 +49,11 @@ const make = Effect.fnUntraced(function* ({ secret, source, url: redacted, ...ht
   const client = yield* makeHttpClient({ ...http, bulkReader: false })
   const url = Redacted.value(redacted)
   const series = new EventSeries()
+  /** How many notifications of a namespace wait or are sent. */
+  const held = new Map<string, number>()
   let isFailing = false
 
-  const ended = ({ event, image }: Notification, delivery: Delivery): Effect.Effect<void> =>
+  const ended = ({ image, reason }: Pick<Waiting, "image" | "reason">, delivery: Delivery): Effect.Effect<void> =>
     Effect.suspend(() => {
       metrics.notified(OUTCOMES[delivery._tag])
       const wasFailing = isFailing
@@ -42,47 +62,47 @@ const make = Effect.fnUntraced(function* ({ secret, source, url: redacted, ...ht
       const why = "error" in delivery ? delivery.error : "too many notifications wait, or the operator stops"
       // A receiver that is gone fails each notification.
       return (wasFailing ? Effect.logDebug("notification not sent") : Effect.logWarning("notification not sent")).pipe(
-        Effect.annotateLogs({
-          image: `${image.namespace}/${image.name}`,
-          reason: event.reason,
-          error: `${url.host}: ${why}`
-        })
+        Effect.annotateLogs({ image: keyOf(image), reason, error: `${url.host}: ${why}` })
       )
     })
 
-  const outbox = yield* makeOutbox<Notification>(BOUNDS, {
-    request: (notification, now) => {
-      const body = JSON.stringify(cloudEventOf(notification))
+  const outbox = yield* makeOutbox<Waiting>(BOUNDS, {
+    request: ({ body, id }, now) => {
       const signature = Option.match(secret, {
         onNone: () => ({}),
-        onSome: (key) => signatureOf(Redacted.value(key), notification.id, now, body)
+        onSome: (key) => signatureOf(Redacted.value(key), id, now, body)
       })
-      return { method: "POST", url, headers: { "content-type": CONTENT_TYPE, ...signature }, body: Buffer.from(body) }
+      return { method: "POST", url, headers: { "content-type": CONTENT_TYPE, ...signature } }
     },
     // The operator's owner has named the receiver, which may have any address.
     send: (request) => client.send(request, { tlsVerify: true, scope: "any" }),
-    ended
+    ended: (waiting, delivery) => {
+      const { namespace } = waiting.image
+      const others = (held.get(namespace) ?? 0) - 1
+      if (others > 0) held.set(namespace, others)
+      else held.delete(namespace)
+      return ended(waiting, delivery)
+    }
   })
 
   return ImageEvents.of({
     report: Effect.fn("ImageEvents.report")(function* (image, events) {
       yield* below.report(image, events)
       const at = yield* Clock.currentTimeMillis
-      // The queue must not keep whole Images with their status.
-      const { destination, generation, name, namespace, source: from, uid } = image
-      const reported: ReportedImage = {
-        namespace,
-        name,
-        uid,
-        generation,
-        ...(from === undefined ? {} : { source: from }),
-        ...(destination === undefined ? {} : { destination })
-      }
+      const { name, namespace } = image
       for (const event of events) {
-        const found = series.add(`${uid} ${event.reason}`, event.note, at)
+        const { reason } = event
+        const found = series.add(`${image.uid} ${reason}`, event.note, at)
         if (found?.isDue === false) continue
-        const notification = { id: randomUUID(), source, at, image: reported, event, count: found?.count ?? 1 }
-        yield* found === undefined ? ended(notification, { _tag: "Dropped" }) : outbox.offer(notification)
+        const ofNamespace = held.get(namespace) ?? 0
+        if (found === undefined || ofNamespace >= OF_NAMESPACE) {
+          yield* ended({ image, reason }, { _tag: "Dropped" })
+          continue
+        }
+        const id = randomUUID()
+        const document = cloudEventOf({ id, source, at, image, event, count: found.count })
+        held.set(namespace, ofNamespace + 1)
+        yield* outbox.offer({ id, image: { namespace, name }, reason, body: Buffer.from(JSON.stringify(document)) })
       }
     })
   })

@@ -52,8 +52,8 @@ export const cloudEventOf = ({ at, count, event, id, image, source }: Notificati
  * The headers with which a receiver verifies a body: the HMAC-SHA256 of `id.timestamp.body`. The timestamp is that of the attempt,
  * in seconds, so that a receiver may refuse an old request.
  */
-export const signatureOf = (secret: Uint8Array, id: string, now: number, body: string) => {
+export const signatureOf = (secret: Uint8Array, id: string, now: number, body: Uint8Array) => {
   const timestamp = String(Math.floor(now / 1_000))
-  const signature = createHmac("sha256", secret).update(`${id}.${timestamp}.${body}`).digest("base64")
+  const signature = createHmac("sha256", secret).update(`${id}.${timestamp}.`).update(body).digest("base64")
   return { "webhook-id": id, "webhook-timestamp": timestamp, "webhook-signature": `v1,${signature}` }
 }

@@ -5,6 +5,7 @@
 import { oneLine, shortenBytes } from "../../text/line.ts"
 import type { Copy } from "../Copy.ts"
 import { type Condition, conditionOf, type FailedCopy, type ImageStatus } from "../Image.ts"
+import type { Reason } from "../Reason.ts"
 import { formatRepository } from "../../oci/Reference.ts"
 import { arrivedDigest } from "./facts.ts"
 import { unrecorded } from "./status.ts"
@@ -25,7 +26,7 @@ export const EVENTS = {
   CopyFailed: {
     type: "Warning",
     action: "Copy",
-    when: "Copies have failed for a reason that their tags did not have before. A retry that fails as before is no Event."
+    when: "Copies, or the checks of single tags, have failed for a reason that their tags did not have before. A retry that fails as before is no Event."
   },
   CheckFailed: {
     type: "Warning",
@@ -42,13 +43,18 @@ export const EVENTS = {
     action: "Reconcile",
     when: "An older Image has a tag that the Image asks for."
   },
+  NotReady: {
+    type: "Warning",
+    action: "Check",
+    when: "A check has succeeded, and the Image cannot be Ready: no tag matches, too few or too many tags match, or a tag cannot be copied as the Image asks."
+  },
   Recovered: {
     type: "Normal",
     action: "Reconcile",
-    when: "The last check and every copy have succeeded after a failure."
+    when: "The last check has succeeded, and no tag has failed any more, after a failure. Copies may still be left."
   },
-  Suspended: { type: "Normal", action: "Suspend", when: "A user has set spec.suspend." },
-  Resumed: { type: "Normal", action: "Resume", when: "A user has removed spec.suspend." }
+  Suspended: { type: "Normal", action: "Suspend", when: "A user has set spec.suspend while the operator ran." },
+  Resumed: { type: "Normal", action: "Resume", when: "A user has removed spec.suspend while the operator ran." }
 } as const satisfies Record<string, Kind>
 
 /** The reason of an Event. The reason of a failure stands in the note, and is the cause. */
@@ -115,6 +121,7 @@ export const eventsOf = (
   ...checkFailed(before, after),
   ...stalled(before, after),
   ...claimed(before, after),
+  ...notReady(before, after),
   ...recovered(before, after)
 ]
 
@@ -180,6 +187,23 @@ const claimed = (before: ImageStatus, after: ImageStatus): ReadonlyArray<ImageEv
   const [was, is] = [conditionOf(before, "Ready"), conditionOf(after, "Ready")]
   if (is?.reason !== "DestinationClaimed" || was?.reason === "DestinationClaimed") return []
   return [eventOf("DestinationClaimed", is.message)]
+}
+
+/** The reasons that a successful check gives for `Ready`. No failure of the status has these reasons, except that of a copy. */
+const OBSERVED: ReadonlySet<string> = new Set<Reason>([
+  "NoTagMatches",
+  "TooFewTags",
+  "TooManyTags",
+  "PlatformMissing",
+  "UnsupportedManifest"
+])
+
+const notReady = (before: ImageStatus, after: ImageStatus): ReadonlyArray<ImageEvent> => {
+  const [was, is] = [conditionOf(before, "Ready"), conditionOf(after, "Ready")]
+  if (is?.status !== "False" || !OBSERVED.has(is.reason)) return []
+  const isKnown = was?.status === "False" && was.reason === is.reason
+  const isOfCopy = (after.failures ?? []).some(({ reason }) => reason === is.reason)
+  return isKnown || isOfCopy ? [] : [eventOf("NotReady", `${is.reason}: ${is.message}`, { cause: is.reason })]
 }
 
 /** Whether the last check or a tag has failed, or the Image waits for a person. */

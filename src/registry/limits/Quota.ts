@@ -1,6 +1,5 @@
 /** The quota that a registry reports in its `ratelimit-…` headers. */
 import type { HttpHead } from "../../http/Http.ts"
-import { formatWait } from "./RetryAfter.ts"
 
 /**
  * Docker Hub counts GETs of manifests (pulls) and nothing else. It reports the quota in answers to HEADs of manifests
@@ -81,4 +80,15 @@ const ADDRESS = /^(?:[0-9]{1,3}(?:\.[0-9]{1,3}){3}|[0-9a-f]*:[0-9a-f:.]*)(?:\/[0
 export const describeQuota = (quota: Quota, remaining: number): string => {
   const window = quota.windowMillis === undefined ? "" : ` in ${formatWait(quota.windowMillis)}`
   return `${Math.max(0, remaining)} of ${quota.limit} ${quota.counts.toLowerCase()}${window} are left`
+}
+
+/** Formats milliseconds as `6h` or `1m30s`. */
+const formatWait = (millis: number): string => {
+  const seconds = Math.ceil(millis / 1_000)
+  const parts = [
+    [Math.floor(seconds / 3_600), "h"],
+    [Math.floor((seconds % 3_600) / 60), "m"],
+    [seconds % 60, "s"]
+  ] as const
+  return parts.flatMap(([amount, unit]) => (amount === 0 ? [] : [`${amount}${unit}`])).join("") || "0s"
 }

@@ -6,7 +6,7 @@ import { instant } from "../../text/instant.ts"
 import type { HttpHead } from "../../http/Http.ts"
 import { describeQuota, isCounted, isOfUser, type Quota, quotaAfter, RECHECK, type RequestKind } from "./Quota.ts"
 import type { RegistryLimit } from "./configured.ts"
-import { retryAfterMillis } from "./RetryAfter.ts"
+import { retryAfterMillis } from "../../text/retryAfter.ts"
 
 export interface RateLimit {
   /** The level of the token bucket at the time `filledAt`. */

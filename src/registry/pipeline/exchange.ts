@@ -6,14 +6,14 @@ import type { HttpClient } from "../../http/HttpClient.ts"
 import { RequestedFor } from "../limits/RegistryLimits.ts"
 import type { RegistryError } from "../RegistryError.ts"
 import {
+  elsewhere,
   errorOf,
   type Handler,
   httpRequestOf,
   isAtNamedHost,
   type RegistryRequest,
   shownHost,
-  shownOperation,
-  urlOf
+  shownOperation
 } from "./request.ts"
 
 /** Sends a request over HTTP. */
@@ -37,7 +37,7 @@ const logged = (request: RegistryRequest, status: number): Effect.Effect<void> =
       ? Effect.logDebug("request answered").pipe(
           Effect.annotateLogs({
             registry: request.access.repository.registry,
-            resource: shownOperation(request),
+            resource: shownOperation(request) + elsewhere(request),
             reason: String(status)
           })
         )
@@ -58,8 +58,7 @@ export const unreachable = (request: RegistryRequest, error: ConnectionError): R
     }
     return errorOf(request, "InvalidAnswer", `${words}: ${whyRefused(request, reason)}`)
   }
-  const at = isAtNamedHost(request) ? "" : ` at ${shownHost(request, urlOf(request).host)}`
-  const words = `${operation}${at} ${describeFailure(error, request.access.unverifiedBy)}`
+  const words = `${operation}${elsewhere(request)} ${describeFailure(error, request.access.unverifiedBy)}`
   if (!isConnected) return errorOf(request, { _tag: "Unreachable", unconnected: true }, words)
   // A registry may fail to read one manifest or blob and serve all others.
   return errorOf(request, "Unreachable", words, isAnswered ? "Reference" : "Registry")

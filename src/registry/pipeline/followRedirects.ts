@@ -41,7 +41,7 @@ export const followRedirects =
             `${shownOperation(current)} is redirected from HTTPS to plain HTTP at ${shownHost(current, to.host)}, which is not followed; set ${request.access.unverifiedBy ?? UNVERIFIED_BY} if that is intended`
           )
         }
-        current = { ...redirected(current, from, to), millisLeft }
+        current = { ...redirected(current, from, to), base, millisLeft }
       }
     })
 

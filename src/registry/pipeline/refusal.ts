@@ -4,7 +4,7 @@ import type { HttpHead } from "../../http/Http.ts"
 import { MEDIA_TYPE } from "../../oci/Manifest.ts"
 import { registryHost } from "../../oci/Reference.ts"
 import { excerpt } from "../../text/line.ts"
-import { retryAfterMillis, retryAfterSaid } from "../limits/RetryAfter.ts"
+import { retryAfterMillis, retryAfterSaid } from "../../text/retryAfter.ts"
 import type { RegistryError } from "../RegistryError.ts"
 import { withoutBrought, withoutSecrets } from "../RepositoryAccess.ts"
 import { howToCreate } from "../vendors.ts"
@@ -49,7 +49,7 @@ const refusalAt = (request: RegistryRequest, response: RegistryResponse, now: nu
   const said = excerpt(withoutSecrets(withoutBrought(words, response.request.headers["authorization"]), access))
   const other = otherHostOf(request, response)
   const at = other === undefined ? "" : ` at ${shownHost(request, other)}`
-  const what = `${shownOperation(request, other === undefined ? response.base : response.request.url)}${at} answered ${status}${said === "" ? "" : ` ${said}`}`
+  const what = `${shownOperation(request)}${at} answered ${status}${said === "" ? "" : ` ${said}`}`
   const concerns = codes.has("NAME_UNKNOWN") ? "Repository" : undefined
   const cause = causeOf(status, words, isPush)
   if (cause !== undefined) {
@@ -137,8 +137,8 @@ export const textOf = ({ bytes }: Pick<RegistryResponse, "bytes">): string => ne
 /** The whole body of an answer. `tooLong` is the error's detail if the body exceeds the limit of the request. */
 export const wholeBody = (
   request: RegistryRequest,
-  { base, bytes, isCut }: RegistryResponse,
-  tooLong = `${shownOperation(request, base)} answered with more than ${String(request.reads)} bytes`
+  { bytes, isCut }: RegistryResponse,
+  tooLong = `${shownOperation(request)} answered with more than ${String(request.reads)} bytes`
 ): Effect.Effect<Uint8Array, RegistryError> =>
   isCut ? Effect.fail(errorOf(request, "InvalidAnswer", tooLong)) : Effect.succeed(bytes)
 

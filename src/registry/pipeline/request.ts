@@ -30,6 +30,8 @@ export interface RegistryRequest {
   readonly authorization?: Redacted.Redacted
   /** The address scope of the connection. The stage `guardAddress` sets it. */
   readonly addressScope?: AddressScope
+  /** The URL before a redirect. The stage `followRedirects` sets it. */
+  readonly base?: URL
   /** The time that redirects have left for the answer, in milliseconds. The stage `followRedirects` sets it. */
   readonly millisLeft?: number
 }
@@ -93,9 +95,16 @@ type Parameters = globalThis.Parameters<typeof RegistryError.of>
 export const withoutSecretsOf = ({ access, authorization }: RegistryRequest, text: string): string =>
   withoutSecrets(withoutBrought(text, authorization === undefined ? undefined : Redacted.value(authorization)), access)
 
-/** Method and path of a request, fit to show. The registry may have chosen the path, by a redirect or an upload's URL. */
-export const shownOperation = (request: RegistryRequest, url = urlOf(request)): string =>
-  excerpt(withoutSecretsOf(request, operationOf({ method: request.method, url })))
+/**
+ * Method and path of a request, fit to show. After a redirect it is the path before the redirect, because the path of a store may
+ * be a key to the blob, as a signature is. The registry may have chosen the path of an upload.
+ */
+export const shownOperation = (request: RegistryRequest): string =>
+  excerpt(withoutSecretsOf(request, operationOf({ method: request.method, url: request.base ?? urlOf(request) })))
+
+/** ` at HOST` for a host that the Image does not name, to which the registry has referred. */
+export const elsewhere = (request: RegistryRequest): string =>
+  isAtNamedHost(request) ? "" : ` at ${shownHost(request, urlOf(request).host)}`
 
 /** The most characters of a host that are shown, which a registry may have chosen. Names in DNS have at most 253. */
 const HOST = 253

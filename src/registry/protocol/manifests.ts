@@ -39,7 +39,7 @@ export const makeManifests = (send: Handler, listTags: ListTags, heads: HeadSupp
     const response = yield* send(request)
     if (response.status !== 200) return yield* refused(request, response)
     if (isPage(response)) {
-      const words = `${shownOperation(request, response.base)} answered with a page; ${isRegistry(request)}`
+      const words = `${shownOperation(request)} answered with a page; ${isRegistry(request)}`
       return yield* errorOf(request, "NotARegistry", words)
     }
     const bytes = yield* wholeBody(request, response)

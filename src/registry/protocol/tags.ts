@@ -81,7 +81,7 @@ export const makeListTags = (send: Handler): ListTags => {
       return yield* errorOf(
         request,
         isPage(response) ? "NotARegistry" : "InvalidAnswer",
-        `${shownOperation(request, response.base)} answered with ${type} that is not a list of tags; ${why}`
+        `${shownOperation(request)} answered with ${type} that is not a list of tags; ${why}`
       )
     }
     const next = yield* nextOf(request, response)

@@ -97,7 +97,7 @@ export const makeUploads = (send: Handler): Uploads => {
     if (!isDone(response)) return yield* refused(request, response)
     const upload = yield* uploadAt(request, response)
     if (upload === undefined) {
-      const words = `${shownOperation(request, response.base)} answered ${response.status} without the URL of the upload (Location)`
+      const words = `${shownOperation(request)} answered ${response.status} without the URL of the upload (Location)`
       return yield* errorOf(request, "PushRefused", words)
     }
     return upload

@@ -256,10 +256,35 @@ describe("the delivery of a notification", () => {
         yield* report(IMAGE, [event("first")])
         yield* everythingElse
         const before = yield* Clock.currentTimeMillis
-        for (let index = 0; index < 10_000; index++) yield* report({ ...IMAGE, uid: `uid-${index}` }, [event("note")])
+        for (let index = 0; index < 10_000; index++) {
+          yield* report({ ...IMAGE, namespace: `team-${index % 2}`, uid: `uid-${index}` }, [event("note")])
+        }
         assert.strictEqual(yield* Clock.currentTimeMillis, before)
         assert.deepStrictEqual(yield* outcomes, { dropped: 9_000 })
         assert.lengthOf(receiver.requests, 1)
+      }).pipe(Effect.provide(reports(receiver.host)))
+    })
+  )
+
+  itOnSockets("a tenant with very many notifications leaves room in the queue for other namespaces", () =>
+    Effect.gen(function* () {
+      let isReady = false
+      const receiver = yield* startReceiver((response) => void response.writeHead(isReady ? 200 : 503).end())
+      yield* Effect.gen(function* () {
+        const { report } = yield* ImageEvents
+        for (let index = 0; index < 2_000; index++) yield* report({ ...IMAGE, uid: `uid-${index}` }, [event("note")])
+        assert.deepStrictEqual(yield* outcomes, { dropped: 1_100 })
+        for (let index = 0; index < 100; index++) {
+          yield* report({ ...IMAGE, namespace: "other", uid: `other-${index}` }, [event("note")])
+        }
+        assert.deepStrictEqual(yield* outcomes, { dropped: 1_100 })
+        isReady = true
+        yield* Effect.sleep("1 minute")
+        assert.deepStrictEqual(yield* outcomes, { dropped: 1_100, sent: 1_000 })
+        // The notifications that were sent no longer count.
+        for (let index = 0; index < 900; index++) yield* report({ ...IMAGE, uid: `next-${index}` }, [event("note")])
+        yield* Effect.sleep("1 minute")
+        assert.deepStrictEqual(yield* outcomes, { dropped: 1_100, sent: 1_900 })
       }).pipe(Effect.provide(reports(receiver.host)))
     })
   )

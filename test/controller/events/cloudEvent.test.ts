@@ -6,7 +6,12 @@ import { signatureOf } from "../../../src/controller/events/cloudEvent.ts"
 describe("the signature of a notification", () => {
   it("the signature is that of the example of Standard Webhooks", () => {
     const key = Buffer.from("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "base64")
-    const headers = signatureOf(key, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1_614_265_330_000, '{"test": 2432232314}')
+    const headers = signatureOf(
+      key,
+      "msg_p5jXN8AQM9LWM0D4loKWxJek",
+      1_614_265_330_000,
+      Buffer.from('{"test": 2432232314}')
+    )
     assert.deepStrictEqual(headers, {
       "webhook-id": "msg_p5jXN8AQM9LWM0D4loKWxJek",
       "webhook-timestamp": "1614265330",
@@ -22,7 +27,7 @@ describe("the signature of a notification", () => {
     }
     const secret = "a secret of the receiver, 32 bytes"
     const now = new Date().getTime()
-    const signed = (at: number) => signatureOf(Buffer.from(secret), "id", at, "body")
+    const signed = (at: number) => signatureOf(Buffer.from(secret), "id", at, Buffer.from("body"))
     assert.isTrue(isGenuine(signed(now), "body", secret))
     assert.isTrue(isGenuine(signed(now), "body", `whsec_${Buffer.from(secret).toString("base64")}`))
     assert.isFalse(isGenuine(signed(now), "another body", secret))

@@ -1257,8 +1257,8 @@ describe("the spans of a copy", () => {
           const [reconcile, copy, job] = ["reconcile", "copy", "Job"].map((name) =>
             spans.all.find((span) => span.name === name)
           )
-          const { attempt, ...attributes } = Object.fromEntries(copy?.attributes ?? [])
-          assert.isString(attempt)
+          const { id, ...attributes } = Object.fromEntries(copy?.attributes ?? [])
+          assert.isString(id)
           assert.strictEqual(copy?.traceId, reconcile?.traceId)
           assert.deepStrictEqual(attributes, {
             image: "team/app",

@@ -129,6 +129,31 @@ describe("the Events of a status", () => {
       { conditions: [condition("Ready", "False", { reason: "DestinationClaimed", message: "two tags" })] },
       []
     ],
+    [
+      "a pattern that no tag matches",
+      COPYING,
+      statusOf("NoTagMatches", "False"),
+      ["Warning NotReady: NoTagMatches: says NoTagMatches"]
+    ],
+    ["a pattern that still matches no tag", statusOf("NoTagMatches", "False"), statusOf("NoTagMatches", "False"), []],
+    [
+      "an Image whose first check finds too many tags",
+      {},
+      statusOf("TooManyTags", "False"),
+      ["Warning NotReady: TooManyTags: says TooManyTags"]
+    ],
+    [
+      "a failed check that is followed by a tag without a platform",
+      statusOf("Unreachable", "False", { checkFailure: checkFailure("Unreachable") }),
+      statusOf("PlatformMissing", "False"),
+      ["Warning NotReady: PlatformMissing: says PlatformMissing"]
+    ],
+    [
+      "a copy that fails because of a platform, which is not reported twice",
+      COPYING,
+      statusOf("PlatformMissing", "False", { failures: [failureOf("1.0", { reason: "PlatformMissing" })] }),
+      ["Warning CopyFailed: 1.0: PlatformMissing: no answer"]
+    ],
     ["an Image that recovers", statusOf("Unreachable", "False"), READY, ["Normal Recovered: as before"]],
     [
       "an Image that recovers and has copies to make",

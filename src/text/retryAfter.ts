@@ -1,4 +1,4 @@
-/** Parses the wait that a registry asks for, in the forms that registries use. */
+/** Parses the wait that a server asks for by `Retry-After`, in the forms of RFC 9110 and of registries. */
 
 /** Milliseconds of each unit that Go's `time.Duration` prints. */
 const UNITS: Readonly<Record<string, number>> = {
@@ -15,7 +15,7 @@ const GO_DURATION = /^(?:[0-9]+(?:\.[0-9]+)?(?:h|ms|m|s|us|µs|μs|ns))+$/u
 const GO_PART = /([0-9]+(?:\.[0-9]+)?)(h|ms|m|s|us|µs|μs|ns)/gu
 /** Dates by RFC 9110 begin with the day of the week. `Date.parse` alone accepts nearly any text. */
 const HTTP_DATE = /^(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,? /u
-/** Longer than any limit in use. A registry's mistake must not become an infinite wait. */
+/** Longer than any limit in use. A server's mistake must not become an infinite wait. */
 const LONGEST = 366 * 86_400_000
 
 /** Parses `Retry-After` to whole milliseconds: seconds, a date (RFC 9110), or a Go duration. Else `undefined`. */
@@ -36,14 +36,3 @@ export const retryAfterSaid = (words: string, now: number): number | undefined =
   retryAfterMillis(/retry-after:\s*([0-9][0-9.a-zµμ]*)/iu.exec(words)?.[1], now)
 
 const bounded = (millis: number): number => Math.min(LONGEST, Math.ceil(millis))
-
-/** Formats milliseconds as `6h` or `1m30s`. */
-export const formatWait = (millis: number): string => {
-  const seconds = Math.ceil(millis / 1_000)
-  const parts = [
-    [Math.floor(seconds / 3_600), "h"],
-    [Math.floor((seconds % 3_600) / 60), "m"],
-    [seconds % 60, "s"]
-  ] as const
-  return parts.flatMap(([amount, unit]) => (amount === 0 ? [] : [`${amount}${unit}`])).join("") || "0s"
-}

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { retryAfterMillis, retryAfterSaid } from "../../../src/registry/limits/RetryAfter.ts"
+import { retryAfterMillis, retryAfterSaid } from "../../src/text/retryAfter.ts"
 
 const NOW = Date.UTC(2026, 10, 24, 12, 0, 0)
 
