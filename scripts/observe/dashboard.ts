@@ -139,7 +139,7 @@ export const dashboard: Dashboard = {
           columns: [
             { of: "namespace", title: "namespace" },
             { of: "name", title: "Image" },
-            { of: "Value", title: "time since in sync" }
+            { of: "Value", title: "since in sync" }
           ]
         },
         {
