@@ -30,7 +30,8 @@ export const dashboard: Dashboard = {
         {
           kind: "stat",
           title: "Images that are Ready",
-          description: "The part of all Images whose destination has every selected tag.",
+          description:
+            "The part of all Images whose condition Ready is True. An Image that was in sync stays Ready while newer tags are copied, and for two intervals while checks fail.",
           unit: "percentunit",
           queries: [
             { expr: 'sum(skopeo_operator_images{ready="True"}) / sum(skopeo_operator_images)', legend: "ready" }
@@ -138,7 +139,7 @@ export const dashboard: Dashboard = {
           columns: [
             { of: "namespace", title: "namespace" },
             { of: "name", title: "Image" },
-            { of: "Value", title: "in sync before" }
+            { of: "Value", title: "since in sync" }
           ]
         },
         {

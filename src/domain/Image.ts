@@ -284,7 +284,7 @@ export const ImageStatus = Schema.Struct({
   lastCheckedAt: described(Schema.optionalKey(Instant), "The time of the last successful check."),
   lastInSyncAt: described(
     Schema.optionalKey(Instant),
-    "When a check or a copy last showed that the destination has every selected tag."
+    "When a check or a copy last showed that the destination has every selected tag. A change of the spec of an Image in sync sets the time too."
   ),
   checkFailure: described(
     Schema.optionalKey(FailedCheck),

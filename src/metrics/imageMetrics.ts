@@ -24,7 +24,10 @@ export interface ImageSample {
 
 /** How fresh an Image is. */
 export interface Freshness {
-  /** When the destination last was known to have every selected tag, or when the Image was created, in seconds since the epoch. */
+  /**
+   * When the destination last was known to have every selected tag (`status.lastInSyncAt`), or when the Image was created, in
+   * seconds since the epoch.
+   */
   readonly lastInSync: number
   /** The interval of the Image's checks. */
   readonly intervalSeconds: number

@@ -74,7 +74,7 @@ const PER_IMAGE = {
     unit: "time",
     labels: OF_IMAGE,
     meaning:
-      "When a check or a copy last showed that the destination has every selected tag of the Image, or when the Image was created. A suspended Image has no series, and neither has a OneShot Image of one tag whose copy is done."
+      "When a check or a copy last showed that the destination has every selected tag of the Image, when the spec of an Image in sync was changed, or when the Image was created. A suspended Image has no series, and neither has a OneShot Image of one tag whose copy is done."
   },
   skopeo_operator_image_check_interval_seconds: {
     type: "gauge",

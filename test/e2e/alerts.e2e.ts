@@ -41,6 +41,29 @@ describe("the PrometheusRule of the chart", () => {
     })
   )
 
+  itWithPrograms(
+    ["helm"],
+    "SkopeoOperatorDown looks for the processes of its own release if the chart has them scraped",
+    () =>
+      Effect.gen(function* () {
+        const manifests = yield* template({
+          monitoring: { prometheusRule: { enabled: true }, podMonitor: { enabled: true } }
+        })
+        const manifest = manifests.find(({ kind }) => kind === "PrometheusRule")
+        const changed = decodeRules(manifest?.spec)
+          .groups.flatMap((group) => group.rules)
+          .filter(({ alert, expr }) => expr !== rules.find((rule) => rule.alert === alert)?.expr)
+        assert.deepStrictEqual(
+          changed.map(({ alert }) => alert),
+          ["SkopeoOperatorDown"]
+        )
+        assert.include(
+          changed[0]?.expr ?? "",
+          `absent_over_time(skopeo_operator_build_info{namespace="${manifest?.metadata.namespace}"}[10m])`
+        )
+      })
+  )
+
   itWithPrograms(["helm"], "the time out of sync that fires is a value of the chart", () =>
     Effect.gen(function* () {
       const changed = (yield* rulesWith({ outOfSyncSeconds: 1_234_567 })).filter(

@@ -75,20 +75,39 @@ const SHORTEST_PAUSE = 1_000
  * ```
  */
 export const decide = (image: ImageHeader, gathered: Gathered, now: number): Decision => {
-  if (gathered._tag === "Invalid") return refuseSpec(image, gathered, now)
-  if (gathered.mirror.suspend) return suspend(image, gathered, now)
+  if (gathered._tag !== "Invalid" && gathered.mirror.suspend) return suspend(image, gathered, now)
+  const known = inSyncUntilChange(image, now)
   switch (gathered._tag) {
+    case "Invalid":
+      return refuseSpec(known, gathered, now)
     case "Refused":
-      return refuseByPolicy(image, gathered, now)
+      return refuseByPolicy(known, gathered, now)
     case "Claimed":
-      return yieldToOwner(image, gathered, now)
+      return yieldToOwner(known, gathered, now)
     case "Blocked":
-      return retryCheck(image, gathered, now)
+      return retryCheck(known, gathered, now)
     case "Unobserved":
+      // Without a check the status has no statement about a new spec.
       return rest(image, gathered, now)
     case "Observed":
-      return pursue(image, gathered, now)
+      return pursue(known, gathered, now)
   }
+}
+
+const isCopied = ({ reason, type }: Pick<Condition, "reason" | "type">): boolean =>
+  type === "Ready" && reason === "Copied"
+
+/**
+ * An Image that was in sync counts as in sync until its spec changed. The operator may have made no check for months: after the
+ * copy of a OneShot version, or while the Image was suspended. The age of the Image would be those months until the new spec is
+ * copied.
+ */
+const inSyncUntilChange = (image: ImageHeader, now: number): ImageHeader => {
+  const { generation, status } = image
+  const { checkFailure, conditions = [] } = status
+  const ready = conditions.find(isCopied)
+  const hasChanged = ready !== undefined && ready.observedGeneration !== generation && checkFailure === undefined
+  return hasChanged ? { ...image, status: { ...status, lastInSyncAt: instant(now) } } : image
 }
 
 /** An invalid Image gets no copies. */
@@ -388,9 +407,6 @@ const statusAfter = (
     { remaining, plan: planOf(before, facts.mirror, observed, failures), failures, history }
   )
 }
-
-const isCopied = ({ reason, type }: Pick<Condition, "reason" | "type">): boolean =>
-  type === "Ready" && reason === "Copied"
 
 /** The times of the last good check, and of the last check or copy that showed that the destination has every selected tag. */
 const timesAfter = (

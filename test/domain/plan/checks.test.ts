@@ -46,6 +46,7 @@ describe("an Image whose check could not be made", () => {
     )
     assert.deepStrictEqual(status, {
       ...READY,
+      lastInSyncAt: at(0),
       conditions: [
         { type: "Ready", status: "False", ...failure, observedGeneration: 2, lastTransitionTime: at(0) },
         {

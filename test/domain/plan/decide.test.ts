@@ -277,6 +277,25 @@ describe("when an Image was last in sync", () => {
     assert.deepStrictEqual([conditionsIn(status)[0], status.lastInSyncAt], ["Ready=True Copied", EARLIER])
   })
 
+  it("an Image that was in sync and gets a new spec was in sync until then, whatever its check or its copies do", () => {
+    const image = imageOf({ ...EXACT, generation: 2, status: ready })
+    const missing = situationOf(image, [observedTag("1.27", A)])
+    const changed = decisionOf(missing).status
+    assert.deepStrictEqual([conditionsIn(changed)[0], changed.lastInSyncAt], ["Ready=Unknown Copying", at(0)])
+    const later = situationOf(imageOf({ ...EXACT, generation: 2, status: changed }), [observedTag("1.27", A)])
+    assert.strictEqual(decisionOf({ ...later, now: NOW + HOUR }).status.lastInSyncAt, at(0))
+    const blocked = blockedOf(image).status
+    assert.strictEqual(blocked.lastInSyncAt, at(0))
+    const again = imageOf({ ...EXACT, generation: 3, status: blocked })
+    assert.strictEqual(blockedOf(again, {}, { now: NOW + HOUR }).status.lastInSyncAt, at(0))
+  })
+
+  it("a new spec leaves the time of an Image whose last check has failed", () => {
+    const checkFailure = { attempts: 1, nextAttemptAt: at(60_000), reason: "Unreachable", message: "away" } as const
+    const { status } = blockedOf(imageOf({ ...EXACT, generation: 2, status: { ...ready, checkFailure } }))
+    assert.strictEqual(status.lastInSyncAt, EARLIER)
+  })
+
   it("an Image that was never in sync has no time", () => {
     const { status } = decisionOf(situationOf(imageOf(RECURRENT), [other]))
     assert.notProperty(status, "lastInSyncAt")
