@@ -115,7 +115,8 @@ const numberOf = (given: Option.Option<Named<string>>, otherwise: number, [least
   Option.match(given, {
     onNone: () => Effect.succeed(otherwise),
     onSome: ({ name, value }) => {
-      const number = /^[0-9]{1,15}(?:\.[0-9]{1,15})?$/u.test(value.trim()) ? Number(value) : undefined
+      // Helm writes a small number with an exponent.
+      const number = /^[0-9]{0,15}(?:\.?[0-9]{1,15})(?:e-[0-9]{1,2})?$/u.test(value.trim()) ? Number(value) : undefined
       return number !== undefined && number >= least && number <= most
         ? Effect.succeed(number)
         : Effect.fail(mistake(`${name}: "${excerpt(value, 40)}" is not a number from ${least} to ${most}`))

@@ -240,6 +240,21 @@ describe("the variables of traces", () => {
     })
   )
 
+  it.effect.each([
+    ["0.05", 0.05],
+    [".05", 0.05],
+    ["1e-05", 0.000_01],
+    ["1.5e-05", 0.000_015],
+    ["0", 0],
+    ["1", 1]
+  ] as const)("the share of the traces %s is %d", ([text, ratio]) =>
+    Effect.gen(function* () {
+      const sampler = { OTEL_TRACES_SAMPLER: "traceidratio", OTEL_TRACES_SAMPLER_ARG: text }
+      const options = Option.getOrThrow(yield* read({ OTEL_EXPORTER_OTLP_ENDPOINT, ...sampler }))
+      assert.strictEqual(options.ratio, ratio)
+    })
+  )
+
   it.effect("without an endpoint no variable of OpenTelemetry is a mistake", () =>
     Effect.gen(function* () {
       const mistakes = { OTEL_EXPORTER_OTLP_PROTOCOL: "grpc", OTEL_TRACES_SAMPLER: "jaeger_remote" }
@@ -270,6 +285,7 @@ describe("the variables of traces", () => {
       "OTEL_EXPORTER_OTLP_HEADERS: the value is not a list of key=value,key=value; write %25 for a %, and %2C for a comma"
     ],
     [{ OTEL_TRACES_EXPORTER: "jaeger" }, 'OTEL_TRACES_EXPORTER: "jaeger" must be one of otlp, none'],
+    [{ OTEL_TRACES_SAMPLER_ARG: "0.1.2" }, 'OTEL_TRACES_SAMPLER_ARG: "0.1.2" is not a number from 0 to 1'],
     [{ OTEL_TRACES_SAMPLER_ARG: "2" }, 'OTEL_TRACES_SAMPLER_ARG: "2" is not a number from 0 to 1'],
     [{ OTEL_EXPORTER_OTLP_TIMEOUT: "10s" }, 'OTEL_EXPORTER_OTLP_TIMEOUT: "10s" is not a number from 1 to 600000'],
     [

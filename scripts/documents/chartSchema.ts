@@ -82,7 +82,8 @@ const TYPES: Readonly<Record<string, Schema>> = {
   "monitoring.prometheusRule.disabled": { ...listOf(TEXT), uniqueItems: true },
   "monitoring.prometheusRule.overrides": mapOf(OBJECT),
   "tracing.protocol": oneOf("http/protobuf", "http/json"),
-  "tracing.sampleRatio": { type: "number", minimum: 0, maximum: 1 }
+  // `helm --set` gives a fraction as a text.
+  "tracing.sampleRatio": { type: ["number", "string"], minimum: 0, maximum: 1, pattern: String.raw`^(0|1|0?\.[0-9]+)$` }
 }
 
 /** Helm gives these to a chart that is a dependency of another chart. */
