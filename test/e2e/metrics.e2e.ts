@@ -52,6 +52,7 @@ const everySeries = Effect.gen(function* () {
   apiServer.answered("10.0.0.1:443", "GET", "200", 0.1)
   apiServer.watchFailed("images")
   metrics.eventDropped()
+  metrics.notified("sent")
   metrics.policyRead("/etc/policy.yaml", true)
   return (yield* metrics.exposition).body
 }).pipe(Effect.provide(Metrics.layer))
