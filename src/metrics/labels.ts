@@ -1,4 +1,4 @@
-/** The values of labels that users and registries choose: their number is bounded. */
+/** The values of labels that users and registries choose. Their number is bounded. */
 
 /** The most names with their own labels, and the most characters of these names together. */
 interface Bounds {
@@ -6,10 +6,7 @@ interface Bounds {
   readonly characters: number
 }
 
-/**
- * The bounds of registries and of images, because users can name any number of any length. All others are counted as `other`
- * meanwhile.
- */
+/** The bounds of registries and of images, because users can name any number of any length. All others are counted as `other`. */
 export const LABELS = {
   registries: { names: 100, characters: 10_000 },
   images: { names: 1_000, characters: 100_000 }
@@ -36,7 +33,10 @@ export class Labels {
     this.#dropSeries = dropSeries
   }
 
-  /** The label of a name that is used now. A name gets the labels of those that were used longest ago, if they are idle. */
+  /**
+   * Gives a name its label, and counts as a use of the name. A new name takes the room of the least recently used names, if these
+   * are idle.
+   */
   of(name: string): string {
     if (this.#used.delete(name)) this.#characters -= name.length
     else while (!this.#hasRoomFor(name)) if (!this.#dropIdle()) return OTHER

@@ -5,6 +5,7 @@ import type { ImageSpec } from "../../src/domain/Image.ts"
 import { admitImage, decodeImage } from "../../src/domain/ImageDecoder.ts"
 import { formatProblem } from "../../src/domain/Problem.ts"
 import { parseMirror } from "../../src/domain/Mirror.ts"
+import { EARLIER_MANIFESTS } from "../support/earlierManifests.ts"
 
 const DIGEST = `sha256:${"ab".repeat(32)}`
 
@@ -423,50 +424,6 @@ describe("an Image is decoded", () => {
 })
 
 describe("every manifest of the specification works as written:", () => {
-  const HEAD = "apiVersion: skopeo.io/v1alpha1\nkind: Image\n"
-  const MANIFESTS: Readonly<Record<string, string>> = {
-    "the recurrent task": `${HEAD}
-metadata:
-  name: nginx-alpine
-spec:
-  frequency: 15m
-  mode: Recurrent # Or OneShot
-  source:
-    name: quay.io/nginx/nginx-ingress
-    version: 3.7-alpine
-  destination:
-    name: tchoupinax/nginx/nginx-ingress
-    version: 3.7-alpine
-`,
-    "tags matching a pattern": `${HEAD}
-metadata:
-  name: argocd-2-13-rc
-spec:
-  allowCandidateRelease: true
-  mode: OneShot
-  source:
-    name: quay.io/argoproj/argocd
-    version: v2.13.x
-  destination:
-    name: tchoupinax/argoproj/argocd
-    version: v2.13.x
-`,
-    "the full options": `${HEAD}
-metadata:
-  name: name
-
-spec:
-  allowCandidateRelease: false # Activate if you want release which match *.*.*-rc[O-9]+
-  mode: OneShot # or Reccurrent
-  frequency: "1m" # or [O-9]+h (hour), [O-9]+d (day), [O-9]+w (week)
-  source:
-    name: source/argoproj/argocd
-    version: v2.13.x
-  destination:
-    name: destination/argoproj/argocd
-    version: v2.13.x
-`
-  }
   it.each<readonly [name: string, facts: object]>([
     [
       "the recurrent task",
@@ -502,7 +459,7 @@ spec:
       }
     ]
   ])("the manifest of the specification is accepted: %s", (name, facts) => {
-    const image = Result.getOrThrow(admitImage(parse(MANIFESTS[name] ?? "")))
+    const image = Result.getOrThrow(admitImage(parse(EARLIER_MANIFESTS[name] ?? "")))
     const { destination, frequencyMillis, mode, source, tags } = Result.getOrThrow(parseMirror(image.spec))
     assert.deepStrictEqual(
       {

@@ -13,54 +13,16 @@ import {
   succeed,
   withOperator
 } from "../support/cluster.ts"
+import { EARLIER_MANIFESTS } from "../support/earlierManifests.ts"
 import { seed } from "../support/seeding.ts"
 
 const { destination, destinationInCluster, source, sourceInCluster } = REGISTRIES
 
-const MANIFESTS = `
-apiVersion: skopeo.io/v1alpha1
-kind: Image
-metadata:
-  name: nginx-alpine
-spec:
-  frequency: 15m
-  mode: Recurrent # Or OneShot
-  source:
-    name: ${sourceInCluster}/nginx/nginx-ingress
-    version: 3.7-alpine
-  destination:
-    name: tchoupinax/nginx/nginx-ingress
-    version: 3.7-alpine
----
-apiVersion: skopeo.io/v1alpha1
-kind: Image
-metadata:
-  name: argocd-2-13-rc
-spec:
-  allowCandidateRelease: true
-  mode: OneShot
-  source:
-    name: ${sourceInCluster}/argoproj/argocd
-    version: v2.13.x
-  destination:
-    name: tchoupinax/argoproj/argocd
-    version: v2.13.x
----
-apiVersion: skopeo.io/v1alpha1
-kind: Image
-metadata:
-  name: name
-spec:
-  allowCandidateRelease: false # Activate if you want release which match *.*.*-rc[O-9]+
-  mode: OneShot # or Reccurrent
-  frequency: "1m" # or [O-9]+h (hour), [O-9]+d (day), [O-9]+w (week)
-  source:
-    name: ${sourceInCluster}/argoproj/argocd
-    version: v2.13.x
-  destination:
-    name: destination/argoproj/argocd
-    version: v2.13.x
-`
+/** The third manifest names no host. */
+const MANIFESTS = Object.values(EARLIER_MANIFESTS)
+  .join("---\n")
+  .replaceAll("name: quay.io/", `name: ${sourceInCluster}/`)
+  .replace("name: source/", `name: ${sourceInCluster}/`)
 
 describeInCluster(
   "the manifests of the earlier operator's README",
