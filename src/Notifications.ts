@@ -5,17 +5,11 @@ import { registryConfig } from "./Config.ts"
 import type { ImageEvents } from "./controller/events/ImageEvents.ts"
 import { innermostCause } from "./text/Cause.ts"
 import { excerpt } from "./text/line.ts"
-import { addressOf, mistake } from "./Variable.ts"
+import { addressOf, mistake, secret } from "./Variable.ts"
 import { version } from "./version.ts"
 
 /** The least bytes of a secret, by the specification of Standard Webhooks. */
 const LEAST_SECRET_BYTES = 24
-
-const secretText = (name: string) =>
-  Config.map(
-    Config.option(Config.Redacted(name)),
-    Option.filter((value) => Redacted.value(value) !== "")
-  )
 
 /** The text of a Secret's file, without the line break that editors add. */
 const textIn = (path: string) =>
@@ -47,8 +41,8 @@ const keyOf = (variable: string, text: string) => {
 const isUriReference = (text: string): boolean => !/\s/u.test(text) && URL.canParse(text, "https://operator.invalid")
 
 const variables = Config.all({
-  url: secretText("NOTIFY_URL"),
-  secret: secretText("NOTIFY_SECRET"),
+  url: secret("NOTIFY_URL"),
+  secret: secret("NOTIFY_SECRET"),
   secretFile: Config.option(Config.NonEmptyString("NOTIFY_SECRET_FILE")),
   source: Config.option(Config.NonEmptyString("NOTIFY_SOURCE")),
   instance: Config.NonEmptyString("INSTANCE_NAME").pipe(Config.withDefault("skopeo-operator"))
@@ -56,11 +50,11 @@ const variables = Config.all({
 
 /** Where notifications are posted. None without `NOTIFY_URL`. */
 export const notificationsConfig = variables.pipe(
-  Config.mapEffect(({ instance, secret, secretFile, source: named, url: text }) =>
+  Config.mapEffect(({ instance, secret: secretText, secretFile, source: named, url: text }) =>
     Effect.gen(function* () {
       if (Option.isNone(text)) return Option.none()
       const url = yield* addressOf("NOTIFY_URL", text.value)
-      if (Option.isSome(secret) && Option.isSome(secretFile)) {
+      if (Option.isSome(secretText) && Option.isSome(secretFile)) {
         return yield* Effect.fail(mistake("NOTIFY_SECRET and NOTIFY_SECRET_FILE are both set; leave one out"))
       }
       const source = Option.getOrElse(named, () => `/skopeo-operator/${encodeURIComponent(instance)}`)
@@ -71,7 +65,7 @@ export const notificationsConfig = variables.pipe(
           )
         )
       }
-      const given = Option.isSome(secretFile) ? Option.some(yield* textIn(secretFile.value)) : secret
+      const given = Option.isSome(secretFile) ? Option.some(yield* textIn(secretFile.value)) : secretText
       const variable = Option.isSome(secretFile) ? "NOTIFY_SECRET_FILE" : "NOTIFY_SECRET"
       const key = Option.isSome(given)
         ? Option.some(yield* keyOf(variable, Redacted.value(given.value)))

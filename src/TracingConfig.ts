@@ -1,6 +1,6 @@
 /** The variables of OpenTelemetry for traces, by its specification. Without an endpoint none of the other variables is judged. */
 import { Config, Effect, Option, Redacted } from "effect"
-import { addressOf, certificatesIn, flag, mistake } from "./Variable.ts"
+import { addressOf, certificatesIn, flag, mistake, secret } from "./Variable.ts"
 import { excerpt } from "./text/line.ts"
 
 /** Where and how traces are exported. */
@@ -28,11 +28,6 @@ const LONGEST_TIMEOUT_MILLIS = 600_000
 const PREFIX = { all: "OTEL_EXPORTER_OTLP_", traces: "OTEL_EXPORTER_OTLP_TRACES_" }
 
 const text = (name: string) => Config.option(Config.NonEmptyString(name))
-const secret = (name: string) =>
-  Config.map(
-    Config.option(Config.Redacted(name)),
-    Option.filter((value) => Redacted.value(value) !== "")
-  )
 
 /** The value of a variable, and the name of the variable that has it. */
 interface Named<A> {

@@ -34,6 +34,13 @@ const FLAGS: ReadonlyMap<string, boolean> = new Map([
 export const flag = (name: string, otherwise = false): Config.Config<boolean> =>
   parsed(name, otherwise, (text) => FLAGS.get(text), "is neither true nor false; write true or false")
 
+/** A text that messages never show. An empty variable counts as not set. */
+export const secret = (name: string): Config.Config<Option.Option<Redacted.Redacted>> =>
+  Config.map(
+    Config.option(Config.Redacted(name)),
+    Option.filter((value) => Redacted.value(value) !== "")
+  )
+
 /** One of several words. The first is the default. */
 export const choice = <const Word extends string>(
   name: string,

@@ -88,11 +88,10 @@ export const makeOutbox = Effect.fnUntraced(function* <A extends Sendable>(
 
   const attempt = Effect.fnUntraced(function* (item: A) {
     const now = yield* Clock.currentTimeMillis
-    const judged = send({ ...request(item, now), body: item.body, reads: ANSWER_BYTES }).pipe(
+    return yield* send({ ...request(item, now), body: item.body, reads: ANSWER_BYTES }).pipe(
       Effect.timeoutOrElse({ duration: options.timeout, orElse: () => Effect.fail(ConnectionError.timedOut()) }),
       Effect.match({ onSuccess: judge, onFailure: ({ message }): Judged => ({ _tag: "Retry", error: message }) })
     )
-    return yield* judged
   })
 
   const deliver = Effect.fnUntraced(function* ({ at, item }: Entry<A>): Effect.fn.Return<Delivery> {

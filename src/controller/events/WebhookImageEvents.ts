@@ -1,6 +1,7 @@
 /**
  * Posts the Events of Images to a receiver over HTTP, beside the {@link ImageEvents} below. An outbox sends them, so that a slow
- * receiver delays no reconcile. An Event that a stopped or killed process has not sent is lost: no Event is sent twice.
+ * receiver delays no reconcile. An Event that a stopped or killed process has not sent is lost, because no other process sends the
+ * Event. A receiver whose answer was lost gets an Event again, with the same id.
  */
 import { randomUUID } from "node:crypto"
 import { Clock, Effect, Layer, Option, Redacted } from "effect"
