@@ -1,5 +1,5 @@
 /** The files that this program keeps in a directory of its user. Others may have put something else in their place. */
-import { Effect, FileSystem, type PlatformError, Schema } from "effect"
+import { Cause, Effect, FileSystem, Option, type PlatformError, Schema } from "effect"
 
 /** A path has no file that this program has written. */
 class NotRegularFile extends Schema.TaggedError<NotRegularFile>()("NotRegularFile", {
@@ -22,6 +22,9 @@ export const readRegularFile = Effect.fnUntraced(function* (
   return yield* fs.readFileString(path)
 })
 
+const isAlreadyThere = (cause: Cause.Cause<PlatformError.PlatformError>): boolean =>
+  Option.exists(Cause.findErrorOption(cause), ({ reason }) => reason._tag === "AlreadyExists")
+
 /**
  * Replaces a file in one step: a process that is killed leaves the file before or after. Only this user may read the file. `draft`
  * is the path of the new file until it is complete. A link at either path is replaced, and not followed.
@@ -35,6 +38,7 @@ export const replaceFile = Effect.fnUntraced(function* (
   yield* fs.remove(draft, { force: true })
   yield* fs.writeFileString(draft, text, { flag: "wx", mode: 0o600 }).pipe(
     Effect.andThen(fs.rename(draft, path)),
-    Effect.onError(() => Effect.ignore(fs.remove(draft)))
+    // A draft that is there already is another writer's, which replaces the file.
+    Effect.onError((cause) => (isAlreadyThere(cause) ? Effect.void : Effect.ignore(fs.remove(draft))))
   )
 })
