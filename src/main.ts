@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /** The process: its services, and its end. */
-import { NodeRuntime, NodeServices } from "@effect/platform-node"
+import { NodeRuntime } from "@effect/platform-node"
 import { Effect, Exit, Layer } from "effect"
 import { basename } from "node:path"
 import { run, runPlugin } from "./App.ts"
@@ -9,6 +9,7 @@ import { endProcess, watchOutput } from "./cli/endProcess.ts"
 import { endStoppedProcess } from "./cli/endStoppedProcess.ts"
 import type { StopSignal } from "./cli/exitCodes.ts"
 import { LiveArea } from "./cli/LiveArea.ts"
+import * as ProcessServices from "./cli/ProcessServices.ts"
 
 const standardError = LiveArea.make({
   write: (text) => void process.stderr.write(text),
@@ -39,7 +40,7 @@ const program = isPlugin ? runPlugin : run
 
 program.pipe(
   Effect.provide(
-    Layer.mergeAll(NodeServices.layer, Layer.succeed(LiveArea, standardError), Layer.succeed(Ending, ending))
+    Layer.mergeAll(ProcessServices.layer, Layer.succeed(LiveArea, standardError), Layer.succeed(Ending, ending))
   ),
   NodeRuntime.runMain({
     disableErrorReporting: true,

@@ -65,6 +65,9 @@ export const readFiles = Effect.fn("manifestFiles.read")(function* (
     if (entries > MOST_FILES || bytes > TOTAL_BYTES) return
     const info = yield* Effect.result(fs.stat(name))
     if (Result.isFailure(info)) return void problems.push({ file: name, message: whyUnreadable(info.failure) })
+    if (info.success.type === "File") {
+      return yield* readFile(name, isNamed, Stream.mapError(fs.stream(name), whyUnreadable))
+    }
     if (info.success.type !== "Directory") return yield* readFile(name, isNamed, contentOf(name, info.success.type))
     const listed = yield* Effect.result(entriesOf(name))
     if (Result.isFailure(listed)) return void problems.push({ file: name, message: listed.failure })
@@ -102,7 +105,7 @@ const entriesOf = (directory: string): Effect.Effect<ReadonlyArray<Dirent>, stri
     Effect.map((entries) => entries.toSorted((a, b) => (a.name < b.name ? -1 : 1)))
   )
 
-/** The content of a file, which may be a pipe. FileSystem reads at positions, which a pipe does not have. */
+/** The content of a pipe or a device. FileSystem reads at positions, which these do not have. */
 const contentOf = (path: string, type: FileSystem.File.Type): Stream.Stream<Uint8Array, string> =>
   Stream.unwrap(
     Effect.map(
