@@ -4,11 +4,10 @@
  * Default: the Node.js that runs this script.
  */
 import { execFileSync } from "node:child_process"
-import { copyFileSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs"
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
-import { build } from "esbuild"
-import { bundle } from "./bundle/bundle.ts"
+import { bundle, writeLoader } from "./bundle/bundle.ts"
 import { warm } from "./bundle/warm.ts"
 
 const node = process.argv[2] ?? process.execPath
@@ -31,13 +30,10 @@ const output = join(directory, `skopeo-operator-${platform}-${architecture === "
 
 rmSync(directory, { recursive: true, force: true })
 mkdirSync(parts, { recursive: true })
-await bundle(parts)
+const mainPart = await bundle(parts)
 await warm(parts, { node, flags: [] })
 const main = join(directory, "main.cjs")
-// Beside the loader of the bundle, which names the bundle's main part.
-const start = join(parts, "binary.cjs")
-copyFileSync(new URL("bundle/binary.cjs", import.meta.url), start)
-await build({ entryPoints: [start], bundle: true, platform: "node", format: "cjs", outfile: main })
+await writeLoader("binary.cjs", mainPart, main)
 const isAsset = (name: string): boolean => name.endsWith(".js") || name.endsWith(".cache")
 const config = join(directory, "sea.json")
 writeFileSync(

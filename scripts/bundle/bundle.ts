@@ -1,11 +1,12 @@
 /**
- * Bundles the program and the needed parts of its packages into a few parts, which start faster and need less memory than
- * many files. A part that an `import()` names is loaded when that line runs.
+ * Bundles the program and the needed parts of its packages, which start faster and need less memory than many files. The parts
+ * that every command needs are one file. A part that an `import()` names is a file that is loaded when that line runs.
  */
 import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
+import { createRequire } from "node:module"
 import { basename, join } from "node:path"
 import { fileURLToPath } from "node:url"
-import { build, type BuildOptions, type OutputFile, transform } from "esbuild"
+import { build, type BuildOptions, type Metafile, type OutputFile, transform } from "esbuild"
 import { asBody, namesOf } from "./functionBody.ts"
 
 const root = fileURLToPath(new URL("../../", import.meta.url))
@@ -44,6 +45,19 @@ const SEGMENTER = {
   lazy: "let segmenter; const graphemeSegmenter = { segment: (text) => (segmenter ??= $1).segment(text) };"
 }
 
+/**
+ * Modules of Node.js that take 2 ms to load together and that most commands do not need. Their functions load them when they are
+ * first called.
+ */
+const LATE_MODULES = /^node:(?:child_process|fs.promises)$/
+
+/** The functions of a module, each of which loads the module. */
+const lateModule = (id: string): string =>
+  Object.entries(createRequire(import.meta.url)(id))
+    .filter(([, value]) => typeof value === "function")
+    .map(([name]) => `export const ${name} = (...args) => require("${id}").${name}(...args)`)
+    .join("\n")
+
 /** An import from an index of Effect's packages, such as `import { Option, pipe } from "effect"`. */
 const INDEX_IMPORT = /^import \{(?<names>[^}]*)\} from "(?<index>effect(?:\/[a-z]+)?|@effect\/platform-node)"$/gmu
 
@@ -64,10 +78,10 @@ const withDirectImports = (text: string): string =>
       .join("; ")
   })
 
-const FILES = ["compiledCode.cjs", "kubectl-image.cjs", "main.cjs", "parts.cjs", "start.cjs"]
+const FILES = ["kubectl-image.cjs", "main.cjs"]
 
-/** A part as a function for `parts.cjs`. */
-const asFunction = async (text: string): Promise<string> => {
+/** A part as a property of the object in its file, for `parts.cjs`: a function that takes its `require`. */
+const asProperty = async ({ path, text }: OutputFile): Promise<string> => {
   const { code } = await transform(asBody(text.replace(/^#!.*\n/u, "")), {
     // Without ES modules' syntax, which this format then refuses.
     format: "cjs",
@@ -79,13 +93,24 @@ const asFunction = async (text: string): Promise<string> => {
   })
   // Only ASCII, because V8 holds any other text at twice the size. esbuild escapes everything except regular expressions, in
   // which an escape has the same meaning.
-  return `(function(require,module,exports,__filename,__dirname){${code}})`.replaceAll(
+  // V8 compiles a function in parentheses at once.
+  return `"${basename(path)}":(function(require,module,exports,__filename,__dirname){${code}})`.replaceAll(
     /[^\0-\u007F]/gu,
     (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, "0")}`
   )
 }
 
 const isPart = ({ path }: OutputFile): boolean => path.endsWith(".js")
+
+/** The names of the parts that a part imports, and that these import, with its own. */
+const closureOf = (outputs: Metafile["outputs"], path: string): ReadonlySet<string> => {
+  const paths = new Set([path])
+  for (const each of paths) {
+    for (const { kind, path } of outputs[each]?.imports ?? [])
+      if (kind === "import-statement" && path in outputs) paths.add(path)
+  }
+  return new Set([...paths].map((each) => basename(each)))
+}
 
 const ofPackage = async ({ contents, imported, name }: (typeof PACKAGES)[number]) => {
   const stdin = { contents, resolveDir: root, sourcefile: `${name}.js` }
@@ -96,13 +121,30 @@ const ofPackage = async ({ contents, imported, name }: (typeof PACKAGES)[number]
   return { imported, part: `./${basename(part.path)}`, outputFiles }
 }
 
-export const bundle = async (directory: string): Promise<void> => {
+/** Writes a script of the loader, which is for a program whose main part has the given name. */
+export const writeLoader = async (name: string, main: string, outfile: string): Promise<void> => {
+  await build({
+    entryPoints: [fileURLToPath(new URL(name, import.meta.url))],
+    bundle: true,
+    platform: "node",
+    target: "node22",
+    format: "cjs",
+    minifySyntax: true,
+    logLevel: "warning",
+    define: { MAIN: JSON.stringify(main) },
+    outfile
+  })
+}
+
+/** Writes the bundle to a directory, and gives the name of the main part. */
+export const bundle = async (directory: string): Promise<string> => {
   const packages = await Promise.all(PACKAGES.map(ofPackage))
   const program = await build({
     ...bundled,
     entryPoints: [join(root, "src/main.ts")],
     format: "esm",
     splitting: true,
+    metafile: true,
     plugins: [
       {
         name: "segmenter",
@@ -114,6 +156,15 @@ export const bundle = async (directory: string): Promise<void> => {
               throw new Error(`${path} has no graphemeSegmenter any more; remove SEGMENTER`)
             return { contents: text.replace(SEGMENTER.eager, SEGMENTER.lazy) }
           })
+      },
+      {
+        name: "late modules",
+        setup: ({ onLoad, onResolve }) => {
+          onResolve({ filter: LATE_MODULES }, ({ kind, path }) =>
+            kind === "import-statement" ? { path, namespace: "late" } : undefined
+          )
+          onLoad({ filter: /^/, namespace: "late" }, ({ path }) => ({ contents: lateModule(path) }))
+        }
       },
       {
         name: "direct imports",
@@ -133,15 +184,23 @@ export const bundle = async (directory: string): Promise<void> => {
       }
     ]
   })
+  const { outputs } = program.metafile
+  const path = Object.keys(outputs).find((each) => /^main-\w+\.js$/u.test(basename(each)))
+  if (path === undefined) throw new Error("esbuild wrote no main part")
+  const main = basename(path)
+  const started = closureOf(outputs, path)
   const files = [...packages, program].flatMap(({ outputFiles }) => outputFiles)
-  const main = program.outputFiles.map(({ path }) => basename(path)).find((name) => /^main-\w+\.js$/u.test(name))
-  if (main === undefined) throw new Error("esbuild wrote no main part")
-  mkdirSync(directory, { recursive: true })
-  for (const file of files) {
-    writeFileSync(join(directory, basename(file.path)), isPart(file) ? await asFunction(file.text) : file.text)
+  const written = new Map<string, Array<string>>()
+  for (const file of files.filter(isPart)) {
+    const name = basename(file.path)
+    const at = started.has(name) ? main : name
+    written.set(at, [...(written.get(at) ?? []), await asProperty(file)])
   }
+  mkdirSync(directory, { recursive: true })
+  for (const [name, properties] of written) writeFileSync(join(directory, name), `({${properties.join(",\n")}})`)
+  for (const file of files) if (!isPart(file)) writeFileSync(join(directory, basename(file.path)), file.text)
   for (const name of FILES) copyFileSync(new URL(name, import.meta.url), join(directory, name))
-  const loader = join(directory, "parts.cjs")
-  writeFileSync(loader, readFileSync(loader, "utf8").replace('"main.js"', JSON.stringify(main)))
-  for (const name of ["kubectl-image.cjs", "main.cjs"]) chmodSync(join(directory, name), 0o755)
+  await writeLoader("start.cjs", main, join(directory, "start.cjs"))
+  for (const name of FILES) chmodSync(join(directory, name), 0o755)
+  return main
 }

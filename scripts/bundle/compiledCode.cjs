@@ -87,15 +87,15 @@ const kept = (cache) => {
   const pathOf = (name) => join(directory, `${name}.cache`)
 
   /** Functions are compiled when they are first called. So the code is written again at the end of a command's first run. */
-  const keep = (parts) => {
+  const keep = (scripts) => {
     const commands = (trusted && ownContentOf(list)?.toString().split("\n")) || []
     const command = process.argv[2] ?? ""
     const isNew = /^[a-z]{1,20}$/u.test(command) && !commands.includes(command)
-    const isMissing = [...parts.values()].some(({ script }) => script.cachedDataRejected !== false)
+    const isMissing = [...scripts.values()].some(({ cachedDataRejected }) => cachedDataRejected !== false)
     if (!isNew && !isMissing) return
     fs.mkdirSync(directory, { recursive: true, mode: 0o700 })
     if (!areTrusted(directories)) return
-    for (const [name, { script }] of parts) replace(pathOf(name), script.createCachedData())
+    for (const [name, script] of scripts) replace(pathOf(name), script.createCachedData())
     // Code that was missing is of another release, whose commands are not this one's.
     replace(list, [...(isMissing ? [] : commands), command].join("\n"))
     removeOld(all, list)
@@ -103,10 +103,10 @@ const kept = (cache) => {
 
   return {
     read: (name) => (trusted ? ownContentOf(pathOf(name)) : undefined),
-    keepAtExit: (parts) =>
+    keepAtExit: (scripts) =>
       process.once("exit", (exitCode) => {
         try {
-          if (exitCode === 0) keep(parts)
+          if (exitCode === 0) keep(scripts)
         } catch {
           // A read-only or full file system: the next start compiles again.
         }

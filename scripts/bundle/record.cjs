@@ -10,7 +10,7 @@ const [directory = ""] = process.argv.splice(2, 1)
 process.env.SKOPEO_OPERATOR_CACHE = "off"
 
 process.once("exit", () => {
-  for (const [name, { script }] of require(join(directory, "parts.cjs")).parts) {
+  for (const [name, script] of require(join(directory, "start.cjs")).scripts) {
     writeFileSync(join(directory, `${name}.cache`), script.createCachedData())
   }
 })

@@ -1,5 +1,5 @@
 /**
- * Starts the program from the files of its parts, each with the code that V8 compiled in an earlier run. Compiling again would
+ * Starts the program from its files, each with the code that V8 compiled in an earlier run. Compiling again would
  * take longer.
  *
  * The container image brings the compiled code (`NAME.cache`). V8 refuses the code of another version or of other flags, and
@@ -10,11 +10,11 @@
 const { readFileSync } = require("node:fs")
 const { join } = require("node:path")
 const { compiledCode } = require("./compiledCode.cjs")
-const { load, parts } = require("./parts.cjs")
+const { load, scripts } = require("./parts.cjs")
 
 const code = compiledCode(__dirname)
 // Before the program, which may end while it is loaded.
-code.keepAtExit(parts)
+code.keepAtExit(scripts)
 load({
   directory: __dirname,
   // Parts are ASCII, of which Latin-1 is the faster reading.
@@ -22,3 +22,4 @@ load({
   readCode: code.read,
   require
 })
+exports.scripts = scripts

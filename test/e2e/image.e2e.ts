@@ -233,8 +233,8 @@ describeInCluster(
             const before = performance.now()
             process.argv.push("--version")
             process.once("exit", () => {
-              const parts = [...require("/app/parts.cjs").parts.values()]
-              console.log(JSON.stringify(parts.map(({ script }) => script.cachedDataRejected ?? null)))
+              const scripts = [...require("/app/start.cjs").scripts.values()]
+              console.log(JSON.stringify(scripts.map(({ cachedDataRejected }) => cachedDataRejected ?? null)))
               console.log(Math.round(performance.now() - before))
             })
             require("/app/main.cjs")`
@@ -244,7 +244,6 @@ describeInCluster(
           const answers = Schema.decodeUnknownSync(Schema.fromJsonString(Schema.NonEmptyArray(Schema.Unknown)))(
             rejected
           )
-          assert.isAbove(answers.length, 2)
           assert.deepStrictEqual(new Set(answers), new Set([false]))
         })
       ))

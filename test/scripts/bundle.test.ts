@@ -51,7 +51,7 @@ const published = (name: string): string => {
   return directory
 }
 
-/** Whether V8 has refused the code of each part, in a start with flags. Undefined: no code was offered. */
+/** Whether V8 has refused the code of each file, in a start with flags. Undefined: no code was offered. */
 const rejections = (
   directory: string,
   flags: ReadonlyArray<string>,
@@ -59,8 +59,8 @@ const rejections = (
 ): ReadonlyArray<unknown> => {
   const at = (name: string): string => JSON.stringify(join(directory, name))
   const ask = `process.once("exit", () => {
-      const parts = [...require(${at("parts.cjs")}).parts.values()]
-      console.log(JSON.stringify(parts.map(({ script }) => script.cachedDataRejected ?? "none")))
+      const scripts = [...require(${at("start.cjs")}).scripts.values()]
+      console.log(JSON.stringify(scripts.map(({ cachedDataRejected }) => cachedDataRejected ?? "none")))
     })
     require(${at("main.cjs")})`
   const { stdout } = node([...flags, "--eval", ask, "skopeo-operator", "--version"], env)
@@ -80,7 +80,7 @@ afterAll(() => rmSync(home, { recursive: true, force: true }))
 describe("the bundle", { timeout: 30_000 }, () => {
   it("starts in the image from code that V8 takes", () => {
     const taken = rejections(built, imageFlags(built))
-    assert.isAbove(taken.length, 2)
+    assert.isNotEmpty(taken)
     assert.deepStrictEqual(new Set(taken), new Set([false]))
     // That this would be seen if it did not.
     const spoilt = copy("spoilt")
@@ -92,7 +92,7 @@ describe("the bundle", { timeout: 30_000 }, () => {
     const started = published("started")
     const record = new URL("../../scripts/bundle/record.cjs", import.meta.url).pathname
     assert.strictEqual(node([record, started, "--version"]).status, 0)
-    assert.isAbove(cachesOf(started).length, 2)
+    assert.isNotEmpty(cachesOf(started))
     assert.isAbove(bytesOf(cachesOf(built)), 1.3 * bytesOf(cachesOf(started)))
   })
 
@@ -106,6 +106,22 @@ describe("the bundle", { timeout: 30_000 }, () => {
     // Compiled code is recorded of the parts that a copy loads.
     assert.deepStrictEqual(
       readdirSync(built).filter((name) => unneeded.test(name) && name.endsWith(".cache")),
+      []
+    )
+  })
+
+  it("loads no module of Node.js for child processes, promises of files or the standard input to print its version", () => {
+    const directory = published("modules")
+    const ask = `process.once("exit", () => console.log(JSON.stringify(process.moduleLoadList)))
+      require(${JSON.stringify(join(directory, "main.cjs"))})`
+    const { stdout } = node(["--eval", ask, "skopeo-operator", "--version"])
+    const loaded = new Set(JSON.parse(stdout.trimEnd().split("\n").at(-1) ?? ""))
+    // That the list would name a module.
+    assert.isTrue(loaded.has("NativeModule https"))
+    assert.deepStrictEqual(
+      ["child_process", "internal/fs/promises", "internal/fs/streams", "readline"].filter((name) =>
+        loaded.has(`NativeModule ${name}`)
+      ),
       []
     )
   })
