@@ -14,6 +14,7 @@ import { keyOf, type StoreChange } from "../kube/Store.ts"
 import { Metrics } from "../metrics/Metrics.ts"
 import { innermostCause } from "../text/Cause.ts"
 import * as ChangeRate from "./ChangeRate.ts"
+import * as CopyChanges from "./CopyChanges.ts"
 import { DestinationClaims } from "./DestinationClaims.ts"
 import * as Due from "./Due.ts"
 import { ImageEvents } from "./events/ImageEvents.ts"
@@ -276,10 +277,9 @@ const make = Effect.fnUntraced(function* ({ concurrency = 20 }: ControllerOption
     })
   ).pipe(endless("changes of Images"))
   const postponedImages = reactTo(rate.postponed, () => false).pipe(endless("postponed changes of Images"))
-  const changedCopies = engine.changes.pipe(
-    Stream.map((image) => high(keyOf(image))),
-    endless("changes of copies")
-  )
+  const copies = yield* CopyChanges.make(engine)
+  const changedCopies = copies.counted.pipe(Stream.map(high), endless("changes of copies"))
+  const postponedCopies = copies.postponed.pipe(Stream.map(high), endless("postponed changes of copies"))
   /** All Images, because a change of the policy may concern each of them. Running checks end, and begin anew if they may. */
   const judgedImages = policy.changes.pipe(
     Stream.tap(() =>
@@ -300,7 +300,7 @@ const make = Effect.fnUntraced(function* ({ concurrency = 20 }: ControllerOption
 
   // The engine's changes are followed first, because the first Image already causes a call of the engine.
   const driver = yield* Effect.all(
-    [changedCopies, changedImages, postponedImages, judgedImages, dueImages].map(enqueue),
+    [changedCopies, postponedCopies, changedImages, postponedImages, judgedImages, dueImages].map(enqueue),
     {
       concurrency: "unbounded"
     }
