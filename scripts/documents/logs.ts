@@ -12,7 +12,7 @@ export const FIELDS: Readonly<Record<string, string>> = {
   digest: "The digest of the manifest.",
   source: "The reference of the source, with the digest.",
   destination: "The reference of the destination, with the tag.",
-  attempt: "The number of the attempt, from 1 on: of a copy that has ended, of a check that has failed, or of a watch.",
+  attempt: "The number of the attempt, from 1 on: of a copy, of a check that has failed, or of a watch.",
   reason: "The reason of a failure, as in conditions, or a short cause.",
   error: "The cause in full, with the remedy. Secrets are redacted.",
   count: "How many tags or Images the line is about.",
