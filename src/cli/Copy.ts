@@ -16,6 +16,7 @@ import { formatDocument } from "./output.ts"
 import { rateLimitFlags, rateLimitRemedy } from "./rateLimit.ts"
 import { showCopyProgress } from "./copyProgress.ts"
 import { formatBytes } from "./amounts.ts"
+import { textFlag } from "./textFlag.ts"
 
 const tlsFlag = (name: string, registries: string) =>
   Flag.Boolean(name).pipe(
@@ -30,7 +31,7 @@ const flags = {
   destination: Argument.String("DESTINATION").pipe(
     Argument.withDescription("The repository to copy to, with a tag or with the source's tag")
   ),
-  platforms: Flag.String("platform").pipe(
+  platforms: textFlag("platform").pipe(
     Flag.withMetavar("PLATFORM"),
     Flag.withDescription("Copies only this platform, such as linux/amd64. May be repeated. Default: all"),
     Flag.atLeast(1),

@@ -67,6 +67,30 @@ describe("the mistakes of a command line", () => {
     })
   )
 
+  it.live.each<readonly [command: string, flag: string]>([
+    ["sync", "--file"],
+    ["plan", "--file"],
+    ["tags", "--file"],
+    ["sync -f x", "--namespace"],
+    ["sync -f x", "--selector"],
+    ["sync -f x", "--policy"],
+    ["sync -f x --watch", "--state-dir"],
+    ["sync -f x --watch", "--metrics-address"],
+    ["copy a b", "--platform"],
+    ["tags a b", "--exclude"],
+    ["suspend", "--selector"],
+    ["get", "--kubeconfig"],
+    ["reconcile a", "--timeout"]
+  ])("an empty value, as of a variable that is not set, is a mistake: %s %s", ([command, flag]) =>
+    Effect.gen(function* () {
+      const [name = ""] = command.split(" ")
+      const stderr = `error: the flag ${flag} needs a value\nSee 'skopeo-operator ${name} --help'\n`
+      for (const args of [[flag, ""], [`${flag}=`]]) {
+        assert.deepStrictEqual(yield* run([...command.split(" "), ...args]), { code: 2, stdout: "", stderr })
+      }
+    })
+  )
+
   it.live.each<readonly [given: string, error: string]>([
     ["apply -f x", "unknown command apply; did you mean sync?"],
     ["diff", "unknown command diff; did you mean plan?"],

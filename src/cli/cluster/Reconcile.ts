@@ -12,13 +12,14 @@ import type { ClusterImage } from "./ClusterImage.ts"
 import { accessFlags, allFlag, selectionFlags } from "./clusterFlags.ts"
 import { selectionToChange } from "./selection.ts"
 import { textIn } from "./specText.ts"
+import { textFlag } from "../textFlag.ts"
 
 const wait = Flag.Boolean("wait").pipe(
   Flag.withDescription("Waits until the check is made and its copies have ended. --wait=false only asks for the check"),
   Flag.withDefault(true)
 )
 
-const timeout = Flag.String("timeout").pipe(
+const timeout = textFlag("timeout").pipe(
   Flag.withMetavar("DURATION"),
   Flag.withDescription("The longest wait, such as 30s or 1h"),
   Flag.withDefault("5m")
