@@ -32,8 +32,8 @@ const flags = {
     Argument.withDescription("The repository to copy to, with a tag or with the source's tag")
   ),
   platforms: textFlag("platform").pipe(
-    Flag.withMetavar("PLATFORM"),
-    Flag.withDescription("Copies only this platform, such as linux/amd64. May be repeated. Default: all"),
+    Flag.withMetavar("PLATFORMS"),
+    Flag.withDescription("Copies only these platforms, such as linux/amd64,linux/arm64. May be repeated. Default: all"),
     Flag.atLeast(1),
     Flag.withDefault<ReadonlyArray<string>>([])
   ),
@@ -132,7 +132,8 @@ const copying = Effect.fnUntraced(function* (given: Given) {
   let latest: CopyProgress | undefined
   yield* Effect.forkScoped(showCopyProgress(given.source, () => latest))
   const once = copy(given.source, given.destination, {
-    platforms: given.platforms,
+    // As docker buildx has it.
+    platforms: given.platforms.flatMap((text) => text.split(",")),
     referrers: given.referrers,
     tlsVerify: tlsVerifyOf(given),
     onProgress: (progress) => {
