@@ -9,20 +9,15 @@ const isBlockHeader = (text: string, at: number): boolean => {
   return /(?:^|[:-])\s+[>|]\S*$/u.test(line)
 }
 
-/** The remedy for a mistake, as the end of its message. Empty if the message suffices. */
-export const yamlRemedy = ({ code, pos: [at] }: Pick<YAMLParseError, "code" | "pos">, text: string): string => {
-  switch (code) {
-    case "BAD_ALIAS":
-    case "BAD_DQ_ESCAPE":
-    case "BAD_SCALAR_START":
-      return QUOTE
-    case "DUPLICATE_KEY":
-      return "; write each key once"
-    case "TAB_AS_INDENT":
-      return "; write spaces"
-    case "UNEXPECTED_TOKEN":
-      return isBlockHeader(text, at) ? QUOTE : ""
-    default:
-      return ""
-  }
+/** The remedies by the code of the mistake. */
+const REMEDIES: Partial<Record<YAMLParseError["code"], string>> = {
+  BAD_ALIAS: QUOTE,
+  BAD_DQ_ESCAPE: QUOTE,
+  BAD_SCALAR_START: QUOTE,
+  DUPLICATE_KEY: "; write each key once",
+  TAB_AS_INDENT: "; write spaces"
 }
+
+/** The remedy for a mistake, as the end of its message. Empty if the message suffices. */
+export const yamlRemedy = ({ code, pos: [at] }: Pick<YAMLParseError, "code" | "pos">, text: string): string =>
+  code === "UNEXPECTED_TOKEN" && isBlockHeader(text, at) ? QUOTE : (REMEDIES[code] ?? "")

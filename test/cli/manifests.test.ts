@@ -336,6 +336,10 @@ describe("the selection of Images", () => {
     ["nginy", "no selected Image has the name nginy; did you mean nginx?"],
     ["postgres", "no selected Image has the name postgres; the files have nginx, redis"],
     [
+      "-n x -l tier=web nginx",
+      "the Image nginx does not match --namespace x and --selector tier=web; correct the selection"
+    ],
+    [
       "-n nowhere -l tier=web",
       "none of the 2 Images of the files matches --namespace nowhere and --selector tier=web; correct the selection"
     ]
