@@ -158,17 +158,20 @@ const failureOf = (error: CredentialError | RegistryError): CommandFailure => {
 export const copyCommand = Command.make(
   "copy",
   flags,
-  Effect.fn(function* (given) {
-    const failed = (error: CredentialError | RegistryError) => Effect.fail(failureOf(error))
-    const result = yield* copying(given).pipe(
-      Effect.catchTags({
-        InvalidCopy: (error) => Effect.fail(badUsage(error)),
-        CredentialError: failed,
-        RegistryError: failed
-      })
-    )
-    yield* Console.log(textOf(result, given.output))
-  })
+  Effect.fn(
+    function* (given) {
+      const failed = (error: CredentialError | RegistryError) => Effect.fail(failureOf(error))
+      const result = yield* copying(given).pipe(
+        Effect.catchTags({
+          InvalidCopy: (error) => Effect.fail(badUsage(error)),
+          CredentialError: failed,
+          RegistryError: failed
+        })
+      )
+      yield* Console.log(textOf(result, given.output))
+    },
+    Effect.onInterrupt(() => Console.error("interrupted: the copy has not ended; run it again to go on"))
+  )
 ).pipe(
   Command.withDescription(
     "Copies one image from registry to registry, whole or some of its platforms. A tag that is there already is not written again."

@@ -52,7 +52,7 @@ export const reconcileCommand = Command.make(
     if (!wait || changed.length === 0) return yield* failIf(isFailed)
     const outcomes = yield* awaitHandled(changed, Duration.millis(millis), (requested, outcome) =>
       Console.log(boundedLine(`${label(requested.image)} ${describe(outcome, requested, timeout)}`))
-    )
+    ).pipe(Effect.onInterrupt(() => Console.error("interrupted: the operator goes on; get shows the result")))
     yield* failIf(isFailed || outcomes.some((outcome) => !isReady(outcome)))
   })
 ).pipe(
