@@ -12,7 +12,7 @@ const BUILT_IN: ReadonlyArray<FlagDescriptor> = [
 ]
 
 /** The flags whose value is a path. A Flag.Path would make `-`, which means standard input, a path too. */
-const PATHS = new Set(["file", "policy", "kubeconfig", "auth-file"])
+const PATHS = new Set(["file", "policy", "kubeconfig", "state-dir"])
 
 const withPaths = (flag: FlagDescriptor): FlagDescriptor =>
   PATHS.has(flag.name) ? { ...flag, type: { _tag: "Path", pathType: "either" } } : flag
