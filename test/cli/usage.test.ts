@@ -225,6 +225,26 @@ describe("help", () => {
         if (shell === "bash") assert.strictEqual(spawnSync("bash", ["-n"], { input: stdout }).status, 0)
       })
   )
+
+  it.live.each<readonly [line: string, completed: string]>([
+    ["skopeo-operator sy", "sync"],
+    ["skopeo-operator help su", "suspend"],
+    ["skopeo-operator sync --st", "--state-dir"],
+    ["skopeo-operator sync --state-dir /de", "/dev"],
+    ["skopeo-operator sync -o j", "json"]
+  ])("bash completes commands, the arguments of help, flags, directories and values: %s", ([line, completed]) =>
+    Effect.gen(function* () {
+      const { stdout } = yield* run(["completion", "bash"])
+      const words = line.split(" ")
+      const ask = [
+        `COMP_WORDS=(${line}) COMP_CWORD=${words.length - 1} COMP_LINE='${line}' COMP_POINT=${line.length}`,
+        'given="$(complete -p skopeo-operator)"; given="${given##*-F }"; "${given%% *}" skopeo-operator "${COMP_WORDS[COMP_CWORD]}"',
+        'echo "${COMPREPLY[*]}"'
+      ]
+      const ended = spawnSync("bash", ["--norc"], { input: [stdout, ...ask].join("\n"), encoding: "utf8" })
+      assert.strictEqual(ended.stdout.trim(), completed, ended.stderr)
+    })
+  )
 })
 
 describe("an output that cannot be written", { timeout: PROCESS_TIMEOUT }, () => {
