@@ -66,8 +66,8 @@ export const planCommand = Command.make(
       yield* report(planned, output)
       const exitCode = exitCodeOf(planned)
       if (exitCode !== DONE) return yield* CommandFailure.printed(exitCode)
-      // A part of a plan would look like a plan.
     },
+    // A part of a plan would look like a whole one.
     Effect.onInterrupt(() => Console.error("interrupted: the plan is not complete; run it again"))
   )
 ).pipe(

@@ -12,10 +12,13 @@ export interface Invocation {
   readonly args: ReadonlyArray<string>
 }
 
+/** A map by words that users write. An object has `constructor` and others too. */
+const mapOf = <A>(entries: Readonly<Record<string, A>>): ReadonlyMap<string, A> => new Map(Object.entries(entries))
+
 const LOGIN = "log in first, such as with docker login"
 
 /** The commands of other tools that mean the same. A hint is given only if this program has the command. */
-const COMMANDS: Readonly<Record<string, ReadonlyArray<string>>> = {
+const COMMANDS: ReadonlyMap<string, ReadonlyArray<string>> = mapOf({
   apply: ["sync"],
   run: ["sync"],
   once: ["sync"],
@@ -42,10 +45,10 @@ const COMMANDS: Readonly<Record<string, ReadonlyArray<string>>> = {
   completions: ["completion"],
   install: ["crd"],
   start: ["operator"]
-}
+})
 
 /** The flags of other tools that mean the same: flags, or commands. */
-const FLAGS: Readonly<Record<string, ReadonlyArray<string>>> = {
+const FLAGS: ReadonlyMap<string, ReadonlyArray<string>> = mapOf({
   filename: ["--file"],
   config: ["--file"],
   manifest: ["--file"],
@@ -63,10 +66,10 @@ const FLAGS: Readonly<Record<string, ReadonlyArray<string>>> = {
   verbosity: ["--log-level"],
   completions: ["completion"],
   "no-color": ["--color=never"]
-}
+})
 
 /** Flags of other tools that this program does not need, and what serves instead. Only for commands that ask registries. */
-const NEEDLESS: Readonly<Record<string, string>> = {
+const NEEDLESS: ReadonlyMap<string, string> = mapOf({
   all: "all platforms are copied",
   "multi-arch": "all platforms are copied",
   "preserve-digests": "a copy keeps its digest",
@@ -81,7 +84,7 @@ const NEEDLESS: Readonly<Record<string, string>> = {
   concurrency: "set COPIES_AT_ONCE",
   jobs: "set COPIES_AT_ONCE",
   parallel: "set COPIES_AT_ONCE"
-}
+})
 const ASKS_REGISTRIES: ReadonlySet<string> = new Set(["copy", "sync", "plan", "tags"])
 
 /** Formats the first mistake in the order of the arguments. Later ones may only follow from that one. */
@@ -115,7 +118,7 @@ const describeError = (error: CliError.CliError, invocation: Invocation): string
 
 const commandHint = (written: string, { tree }: Invocation): string => {
   const names = tree.subcommands.map(({ name }) => name)
-  const meant = COMMANDS[written.toLowerCase()]?.find((name) => names.includes(name)) ?? nearestOf(written, names)
+  const meant = COMMANDS.get(written.toLowerCase())?.find((name) => names.includes(name)) ?? nearestOf(written, names)
   if (meant !== undefined) return `did you mean ${meant}?`
   return isFile(written) ? `did you mean sync -f ${cell(written)}?` : `the commands are ${names.join(", ")}`
 }
@@ -132,10 +135,10 @@ const flagHint = (option: string, { path, tree }: Invocation): ReadonlyArray<str
   if (command === tree && others.length > 0) {
     return [`write the command first, such as ${tree.name} ${others[0]?.name ?? ""} ${option}`]
   }
-  const needless = ASKS_REGISTRIES.has(command.name) ? NEEDLESS[name] : undefined
+  const needless = ASKS_REGISTRIES.has(command.name) ? NEEDLESS.get(name) : undefined
   if (needless !== undefined) return [needless]
   const known = command.flags.map((flag) => flag.name)
-  const meant = FLAGS[name]?.find((text) =>
+  const meant = FLAGS.get(name)?.find((text) =>
     text.startsWith("--")
       ? known.includes(text.slice(2).split("=")[0] ?? "")
       : tree.subcommands.some((one) => one.name === text)

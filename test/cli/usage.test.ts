@@ -39,6 +39,8 @@ describe("the mistakes of a command line", () => {
     ["plan -f x --state-dir=y", "unknown flag --state-dir; sync has this flag"],
     ["copy a b --all", "unknown flag --all; all platforms are copied"],
     ["copy a b --src-creds u:p", "unknown flag --src-creds; log in first, such as with docker login"],
+    ["sync -f x --constructor", "unknown flag --constructor"],
+    ["sync -f x --__proto__", "unknown flag --__proto__"],
     ["sync -f x --frobnicate", "unknown flag --frobnicate"],
     ["sync -f x --wizard", "unknown flag --wizard"],
     ["sync -f x -z", "unknown flag -z"],
@@ -105,6 +107,7 @@ describe("the mistakes of a command line", () => {
     ["synk", "unknown command synk; did you mean sync?"],
     ["image.yaml", "unknown command image.yaml; did you mean sync -f image.yaml?"],
     ["frobnicate", `unknown command frobnicate; the commands are ${COMMANDS.join(", ")}`],
+    ["constructor", `unknown command constructor; the commands are ${COMMANDS.join(", ")}`],
     ["help tagz", "unknown command tagz; did you mean tags?"],
     ["-f image.yaml", "unknown flag -f; write the command first, such as skopeo-operator sync -f"]
   ])("a mistake in the place of the command names the command that is meant: %s", ([given, error]) =>
