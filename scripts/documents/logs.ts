@@ -63,7 +63,10 @@ export const MESSAGES: Readonly<Record<string, readonly [level: string, meaning:
   "Image changed": ["INFO", "sync --watch: the spec of an Image has changed."],
   "Image removed": ["INFO", "sync --watch: no file has the Image any more. Its tags stay at the destination."],
   "files not used; the Images stay as they were": ["WARN", "sync --watch: a changed file has a mistake."],
-  "state not read; every Image is checked again": ["WARN", "sync --watch: the file of the status is damaged, or may not be read."],
+  "state not read; every Image is checked again": [
+    "WARN",
+    "sync --watch: the file of the status is damaged, or may not be read."
+  ],
   "state not written": ["WARN", "sync --watch: the file of the status could not be written."]
 }
 
