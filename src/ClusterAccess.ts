@@ -48,5 +48,5 @@ const LIST_DELIMITER = process.platform === "win32" ? ";" : ":"
 
 const missing = (named: ReadonlyArray<string>): string =>
   named.length > 0
-    ? `no kubeconfig: $KUBECONFIG names ${named.join(", ")}, which does not exist, and this is no pod`
-    : "no kubeconfig: neither $KUBECONFIG nor ~/.kube/config names a file, and this is no pod"
+    ? `no kubeconfig: $KUBECONFIG names ${named.join(", ")}, which does not exist, and this is no pod; set KUBECONFIG to a kubeconfig file`
+    : "no kubeconfig: neither $KUBECONFIG nor ~/.kube/config names a file, and this is no pod; set KUBECONFIG to a kubeconfig file"

@@ -96,9 +96,14 @@ describe("the lines of the operator's log", () => {
       assert.deepStrictEqual(
         about("good").map((line): object => ({ ...line, timestamp: "" })),
         [
-          { timestamp: "", level: "INFO", message: "copy started", ...facts },
+          { timestamp: "", level: "INFO", message: "copy started", ...facts, attempt: 1 },
           { timestamp: "", level: "INFO", message: "copied", ...facts, attempt: 1 }
         ]
+      )
+      const starts = about("bad").filter(({ message }) => message === "copy started")
+      assert.deepStrictEqual(
+        starts.slice(0, 2).map(({ attempt }) => attempt),
+        [1, 2]
       )
       const failures = about("bad").filter(({ message }) => message === "copy failed")
       assert.deepStrictEqual(

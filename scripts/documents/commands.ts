@@ -47,7 +47,7 @@ const EXIT_CODES = [
   ["1", "a copy failed, or a registry or the API server refused a request"],
   ["2", "the command line, a file or a variable is invalid"],
   ["3", "`plan` found changes"],
-  ["129, 130, 143", "a signal stopped the command: HUP, Ctrl-C, TERM"]
+  ["129, 130, 143", "a signal stopped the command: HUP, Ctrl-C, TERM. `operator` and `sync --watch` then end with 0"]
 ]
 
 const PURPOSES: ReadonlyArray<readonly [usage: string, purpose: string]> = [
@@ -78,7 +78,7 @@ export const commandsDocument = async (): Promise<string> => {
     "The commands read the same [variables](configuration.md#variables) as the operator, and the logins of this machine, see [credentials.md](credentials.md#without-a-cluster). Registries on loopback may speak plain HTTP.",
     "## Exit codes",
     table(["code", "meaning"], EXIT_CODES),
-    "A mistake in the command line is two lines on standard error: the mistake with the nearest correct word, and the command that prints the help. Mistakes in the values of `copy` or `tags` have one line each, with the argument, the value and the remedy. Standard output stays empty.",
+    "A mistake in the command line is two lines on standard error: the mistake with the remedy, and the command that prints the help. Mistakes in the values of `copy` or `tags` have one line each, with the argument, the value and the remedy. Standard output stays empty.",
     "## Files",
     "`-f` takes a file, a folder, or `-` for standard input, and may be repeated. A file is YAML or JSON, with one or more documents. All files are read and checked before anything is copied. `NAME`, `-n NAMESPACE` and `-l SELECTOR` choose among the Images of the files.",
     "```sh\nskopeo-operator plan -f mirror/ -n team-a -l env=prod\nskopeo-operator sync -f images.yaml argocd nginx\n```",
@@ -90,7 +90,10 @@ export const commandsDocument = async (): Promise<string> => {
       [
         ["`text`", "a table, a summary, and each failed tag with its whole error"],
         ["`wide`", "a table with a row for each tag"],
-        ["`json`, `yaml`", "one document with a version, also after Ctrl-C and for an invalid file"],
+        [
+          "`json`, `yaml`",
+          "one document. Those of `sync` and `plan` have a version, and are printed for an invalid file too. Only that of `sync` is printed after Ctrl-C: a part of a plan would look like a whole one"
+        ],
         [
           "`name`",
           "references alone: of `sync` those that the destination has, of `plan` those that `sync` would write, of `tags` those that match"

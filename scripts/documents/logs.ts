@@ -12,7 +12,7 @@ export const FIELDS: Readonly<Record<string, string>> = {
   digest: "The digest of the manifest.",
   source: "The reference of the source, with the digest.",
   destination: "The reference of the destination, with the tag.",
-  attempt: "The number of the attempt, from 1 on: of a copy that has ended, of a check that has failed, or of a watch.",
+  attempt: "The number of the attempt, from 1 on: of a copy, of a check that has failed, or of a watch.",
   reason: "The reason of a failure, as in conditions, or a short cause.",
   error: "The cause in full, with the remedy. Secrets are redacted.",
   count: "How many tags or Images the line is about.",
@@ -63,7 +63,10 @@ export const MESSAGES: Readonly<Record<string, readonly [level: string, meaning:
   "Image changed": ["INFO", "sync --watch: the spec of an Image has changed."],
   "Image removed": ["INFO", "sync --watch: no file has the Image any more. Its tags stay at the destination."],
   "files not used; the Images stay as they were": ["WARN", "sync --watch: a changed file has a mistake."],
-  "state not read; every Image is checked again": ["WARN", "sync --watch: the file of the status is damaged."],
+  "state not read; every Image is checked again": [
+    "WARN",
+    "sync --watch: the file of the status is damaged, or may not be read."
+  ],
   "state not written": ["WARN", "sync --watch: the file of the status could not be written."]
 }
 

@@ -12,7 +12,7 @@ const BUILT_IN: ReadonlyArray<FlagDescriptor> = [
 ]
 
 /** The flags whose value is a path. A Flag.Path would make `-`, which means standard input, a path too. */
-const PATHS = new Set(["file", "policy", "kubeconfig", "auth-file"])
+const PATHS = new Set(["file", "policy", "kubeconfig", "state-dir"])
 
 const withPaths = (flag: FlagDescriptor): FlagDescriptor =>
   PATHS.has(flag.name) ? { ...flag, type: { _tag: "Path", pathType: "either" } } : flag
@@ -27,13 +27,23 @@ const withFlags = (tree: CommandDescriptor, flags: ReadonlyArray<FlagDescriptor>
   subcommands: tree.subcommands.map((command) => withFlags(command, flags))
 })
 
+/** The arguments that name a command have its names as their choices. */
+const withCommands = (command: CommandDescriptor, values: ReadonlyArray<string>): CommandDescriptor => ({
+  ...command,
+  arguments: command.arguments.map((argument) =>
+    argument.name === "COMMAND" ? { ...argument, type: { _tag: "Choice", values } } : argument
+  )
+})
+
 /** Describes a program. Each command has the flags of every command too. */
 export const describe = (
   root: Command.Command.Any,
   globalFlags: Readonly<Record<string, Flag.Flag<unknown>>>
 ): CommandDescriptor => {
   const { flags } = Completions.fromCommand(Command.make("global", globalFlags))
-  return withFlags(Completions.fromCommand(root), [...flags, ...BUILT_IN])
+  const tree = withFlags(Completions.fromCommand(root), [...flags, ...BUILT_IN])
+  const values = tree.subcommands.map(({ name }) => name)
+  return { ...tree, subcommands: tree.subcommands.map((command) => withCommands(command, values)) }
 }
 
 /** The command at a path that begins with the root, or the nearest of its parents. */

@@ -16,6 +16,7 @@ import { formatDocument } from "./output.ts"
 import { rateLimitFlags, rateLimitRemedy } from "./rateLimit.ts"
 import { showCopyProgress } from "./copyProgress.ts"
 import { formatBytes } from "./amounts.ts"
+import { textFlag } from "./textFlag.ts"
 
 const tlsFlag = (name: string, registries: string) =>
   Flag.Boolean(name).pipe(
@@ -30,9 +31,9 @@ const flags = {
   destination: Argument.String("DESTINATION").pipe(
     Argument.withDescription("The repository to copy to, with a tag or with the source's tag")
   ),
-  platforms: Flag.String("platform").pipe(
-    Flag.withMetavar("PLATFORM"),
-    Flag.withDescription("Copies only this platform, such as linux/amd64. May be repeated. Default: all"),
+  platforms: textFlag("platform").pipe(
+    Flag.withMetavar("PLATFORMS"),
+    Flag.withDescription("Copies only these platforms, such as linux/amd64,linux/arm64. May be repeated. Default: all"),
     Flag.atLeast(1),
     Flag.withDefault<ReadonlyArray<string>>([])
   ),
@@ -131,7 +132,8 @@ const copying = Effect.fnUntraced(function* (given: Given) {
   let latest: CopyProgress | undefined
   yield* Effect.forkScoped(showCopyProgress(given.source, () => latest))
   const once = copy(given.source, given.destination, {
-    platforms: given.platforms,
+    // As docker buildx has it.
+    platforms: given.platforms.flatMap((text) => text.split(",")),
     referrers: given.referrers,
     tlsVerify: tlsVerifyOf(given),
     onProgress: (progress) => {
@@ -156,17 +158,20 @@ const failureOf = (error: CredentialError | RegistryError): CommandFailure => {
 export const copyCommand = Command.make(
   "copy",
   flags,
-  Effect.fn(function* (given) {
-    const failed = (error: CredentialError | RegistryError) => Effect.fail(failureOf(error))
-    const result = yield* copying(given).pipe(
-      Effect.catchTags({
-        InvalidCopy: (error) => Effect.fail(badUsage(error)),
-        CredentialError: failed,
-        RegistryError: failed
-      })
-    )
-    yield* Console.log(textOf(result, given.output))
-  })
+  Effect.fn(
+    function* (given) {
+      const failed = (error: CredentialError | RegistryError) => Effect.fail(failureOf(error))
+      const result = yield* copying(given).pipe(
+        Effect.catchTags({
+          InvalidCopy: (error) => Effect.fail(badUsage(error)),
+          CredentialError: failed,
+          RegistryError: failed
+        })
+      )
+      yield* Console.log(textOf(result, given.output))
+    },
+    Effect.onInterrupt(() => Console.error("interrupted: the copy has not ended; run it again to go on"))
+  )
 ).pipe(
   Command.withDescription(
     "Copies one image from registry to registry, whole or some of its platforms. A tag that is there already is not written again."

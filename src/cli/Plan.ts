@@ -47,25 +47,29 @@ export const planCommand = Command.make(
     ...localFlags,
     output: outputFlag("the references of all tags that sync would write")
   },
-  Effect.fn(function* ({ output, ...selection }) {
-    const { images: manifests, notes, problems } = yield* readImages(selection)
-    yield* printFindings({ notes, problems })
-    const kube = yield* KubeClient
-    const store = yield* ImageStore
-    yield* store.synced
-    // All Images are known before the first is planned, because older ones claim tags.
-    yield* Effect.forEach(problems.length > 0 ? [] : manifests, (image) =>
-      Effect.flatMap(kube.create(Images, image), store.written)
-    )
-    const stored = yield* Effect.forEach(manifests, ({ metadata }) => store.get(keyOf(metadata)))
-    const { plan } = yield* Planner
-    const images = yield* Effect.forEach(stored.flatMap(Option.toArray), plan, { concurrency: AT_ONCE })
-    const { counts } = yield* RequestCount
-    const planned: Plan = { images, problems, requests: yield* counts }
-    yield* report(planned, output)
-    const exitCode = exitCodeOf(planned)
-    if (exitCode !== DONE) return yield* CommandFailure.printed(exitCode)
-  })
+  Effect.fn(
+    function* ({ output, ...selection }) {
+      const { images: manifests, notes, problems } = yield* readImages(selection)
+      yield* printFindings({ notes, problems })
+      const kube = yield* KubeClient
+      const store = yield* ImageStore
+      yield* store.synced
+      // All Images are known before the first is planned, because older ones claim tags.
+      yield* Effect.forEach(problems.length > 0 ? [] : manifests, (image) =>
+        Effect.flatMap(kube.create(Images, image), store.written)
+      )
+      const stored = yield* Effect.forEach(manifests, ({ metadata }) => store.get(keyOf(metadata)))
+      const { plan } = yield* Planner
+      const images = yield* Effect.forEach(stored.flatMap(Option.toArray), plan, { concurrency: AT_ONCE })
+      const { counts } = yield* RequestCount
+      const planned: Plan = { images, problems, requests: yield* counts }
+      yield* report(planned, output)
+      const exitCode = exitCodeOf(planned)
+      if (exitCode !== DONE) return yield* CommandFailure.printed(exitCode)
+    },
+    // A part of a plan would look like a whole one.
+    Effect.onInterrupt(() => Console.error("interrupted: the plan is not complete; run it again"))
+  )
 ).pipe(
   Command.withDescription(
     "Says what sync would do with the Images in files, and why: copy, overwrite, leave or skip each tag, the bytes to send, and the cost. Writes nothing anywhere."

@@ -88,17 +88,20 @@ const textOf = (
 export const tagsCommand = Command.make(
   "tags",
   flags,
-  Effect.fn(function* (given) {
-    const hasFiles = given.files.length > 0
-    const parsed = hasFiles ? undefined : parseQuery(given)
-    if (parsed !== undefined && Result.isFailure(parsed)) return yield* failure(BAD_USAGE, parsed.failure)
-    const queries = parsed === undefined ? yield* queriesOfFiles(given) : [parsed.success]
-    const { answers, errors } = yield* askAll(queries, { all: given.all, width: yield* outputWidth })
-    const output = textOf(answers, { output: given.output, isOfFiles: hasFiles, isOne: queries.length === 1 })
-    if (output !== "") yield* Console.log(output)
-    if (errors.length > 0) return yield* failure(FAILED, errors)
-    if (answers.some(({ answer }) => !answer.matched)) return yield* failure(FAILED, [])
-  })
+  Effect.fn(
+    function* (given) {
+      const hasFiles = given.files.length > 0
+      const parsed = hasFiles ? undefined : parseQuery(given)
+      if (parsed !== undefined && Result.isFailure(parsed)) return yield* failure(BAD_USAGE, parsed.failure)
+      const queries = parsed === undefined ? yield* queriesOfFiles(given) : [parsed.success]
+      const { answers, errors } = yield* askAll(queries, { all: given.all, width: yield* outputWidth })
+      const output = textOf(answers, { output: given.output, isOfFiles: hasFiles, isOne: queries.length === 1 })
+      if (output !== "") yield* Console.log(output)
+      if (errors.length > 0) return yield* failure(FAILED, errors)
+      if (answers.some(({ answer }) => !answer.matched)) return yield* failure(FAILED, [])
+    },
+    Effect.onInterrupt(() => Console.error("interrupted: the tags are not complete; run it again"))
+  )
 ).pipe(
   Command.validate(({ files, repository }) =>
     files.length === 0 && Option.isNone(repository)

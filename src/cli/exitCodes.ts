@@ -17,7 +17,7 @@ export const INTERRUPTED: Readonly<Record<StopSignal, number>> = { SIGHUP: 129, 
 
 /** The table of all exit codes, as the help shows it. */
 export const EXIT_CODES: ReadonlyArray<readonly [codes: string, meaning: string]> = [
-  [String(DONE), "done; for plan: nothing to do; for operator also: stopped by a signal"],
+  [String(DONE), "done; for plan: nothing to do; for operator and sync --watch also: stopped by a signal"],
   [
     String(FAILED),
     "a copy or a request failed, no tag matches, an Image is missing or not ready, or the output could not be written"

@@ -2,8 +2,9 @@
 import { Option, Result } from "effect"
 import { Argument, type Command, Flag } from "effect/cli"
 import { parseLabelSelector } from "../kube/LabelSelector.ts"
+import { textFlag } from "./textFlag.ts"
 
-const file = Flag.String("file").pipe(
+const file = textFlag("file").pipe(
   Flag.withAlias("f"),
   Flag.withMetavar("FILE"),
   Flag.withDescription("A file with Images (YAML or JSON), a directory, or - for standard input. May be repeated"),
@@ -18,13 +19,13 @@ export const optionalFileFlags = {
     Flag.withDescription("Reads the directories in a directory too"),
     Flag.withDefault(false)
   ),
-  namespace: Flag.String("namespace").pipe(
+  namespace: textFlag("namespace").pipe(
     Flag.withAlias("n"),
     Flag.withMetavar("NAMESPACE"),
     Flag.withDescription("Only the Images of this namespace, and those without a namespace, which get this one"),
     Flag.optional
   ),
-  selector: Flag.String("selector").pipe(
+  selector: textFlag("selector").pipe(
     Flag.withAlias("l"),
     Flag.withMetavar("LABELS"),
     Flag.withDescription("Only the Images with these labels, such as team=a,tier!=test"),

@@ -1,8 +1,9 @@
 /** The flags of commands that work with Images without a cluster. */
 import { Flag } from "effect/cli"
+import { textFlag } from "./textFlag.ts"
 
 export const localFlags = {
-  policy: Flag.String("policy").pipe(
+  policy: textFlag("policy").pipe(
     Flag.withMetavar("FILE"),
     Flag.withDescription("A YAML file with the policy that the Images must follow. Default POLICY_FILE"),
     Flag.optional

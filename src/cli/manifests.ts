@@ -1,6 +1,7 @@
 /** Reads Images from the text of YAML files. Pure. */
 import { Result } from "effect"
 import {
+  type Alias,
   type Document,
   isAlias,
   isMap,
@@ -19,6 +20,7 @@ import { nearestOf } from "../domain/suggestion.ts"
 import type { Written } from "../kube/KubeClient.ts"
 import type { ImageObject } from "../kube/Resources.ts"
 import { boundedLine, cell } from "../text/line.ts"
+import { yamlRemedy } from "./yamlRemedy.ts"
 
 /** A mistake in a file. `line` and `column` count from 1, and are those of the field or of its nearest parent. */
 export interface ManifestProblem {
@@ -120,7 +122,10 @@ export const readManifests = (file: string, text: string, namespace: string): Ma
   for (const document of documents) {
     const [error] = document.errors
     if (error !== undefined) {
-      problems.push({ ...placeOf(error.pos[0]), message: `is not valid YAML: ${error.message}` })
+      problems.push({
+        ...placeOf(error.pos[0]),
+        message: `is not valid YAML: ${error.message}${yamlRemedy(error, text)}`
+      })
       continue
     }
     const place = placeIn(document, document.contents)
@@ -132,6 +137,14 @@ export const readManifests = (file: string, text: string, namespace: string): Ma
         problems.push({
           ...place,
           message: `has more than ${MOST_ANCHORS} anchors and aliases; write the values instead of the aliases`
+        })
+        continue
+      }
+      if (anchors.missing !== undefined) {
+        const name = cell(anchors.missing.source)
+        problems.push({
+          ...placeIn(document, anchors.missing),
+          message: `has no anchor &${name} for the alias *${name}; write a text that begins with * in single quotes`
         })
         continue
       }
@@ -213,16 +226,21 @@ const labelsOf = (object: unknown): Readonly<Record<string, string>> | undefined
 /** The most anchors and aliases of a document. The parser searches all of them for each alias. */
 const MOST_ANCHORS = 10_000
 
-/** The number of anchors and aliases, and the first anchor `around` an alias of its own, so that its value never ends. */
+/**
+ * The number of anchors and aliases, the first anchor `around` an alias of its own, so that its value never ends, and the first alias
+ * whose anchor is `missing` before the alias.
+ */
 const anchorsOf = (document: Document) => {
   const last = new Map<string, unknown>()
   let count = 0
   let around: string | undefined
+  let missing: Alias | undefined
   visit(document, {
     Node: (_, node, path) => {
       if (isAlias(node)) {
         count += 1
         const target = last.get(node.source)
+        if (target === undefined) missing ??= node
         if (target !== undefined && path.some((parent) => parent === target)) around ??= node.source
       } else if (node.anchor !== undefined) {
         count += 1
@@ -230,7 +248,7 @@ const anchorsOf = (document: Document) => {
       }
     }
   })
-  return { count, around }
+  return { count, around, missing }
 }
 
 const offsetOf = (node: unknown): number | undefined =>

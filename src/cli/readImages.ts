@@ -98,11 +98,17 @@ const select = (
   const isNamed = (name: string) => (image: AdmittedImage) =>
     image.metadata.name === name || keyOf(image.metadata) === name
   const known = candidates.map(({ metadata }) => metadata.name)
+  const criteria = [
+    ...Option.toArray(Option.map(namespace, (value) => `--namespace ${value}`)),
+    ...Option.toArray(Option.map(selector, (value) => `--selector ${value}`))
+  ].join(" and ")
   const missing = names.filter((name) => !candidates.some(isNamed(name)))
   if (missing.length > 0) {
     return {
       images: [],
       problems: missing.map((name) => {
+        if (images.some(isNamed(name)))
+          return { file, message: `the Image ${name} does not match ${criteria}; correct the selection` }
         const meant = nearestOf(name, known)
         const remedy = meant === undefined ? `the files have ${shownNames(known)}` : `did you mean ${meant}?`
         return { file, message: `no selected Image has the name ${name}; ${remedy}` }
@@ -112,17 +118,13 @@ const select = (
   const selected =
     names.length === 0 ? candidates : candidates.filter((image) => names.some((name) => isNamed(name)(image)))
   if (selected.length > 0) return { images: selected, problems: [] }
-  const criteria = [
-    ...Option.toArray(Option.map(namespace, (value) => `--namespace ${value}`)),
-    ...Option.toArray(Option.map(selector, (value) => `--selector ${value}`))
-  ]
   const count =
     images.length === 1
       ? "the only Image of the files does not match"
       : `none of the ${images.length} Images of the files matches`
   return {
     images: [],
-    problems: [{ file, message: `${count} ${criteria.join(" and ")}; correct the selection` }]
+    problems: [{ file, message: `${count} ${criteria}; correct the selection` }]
   }
 }
 

@@ -1,6 +1,7 @@
 /** The flags and arguments of `tags`. */
 import { Argument, Flag } from "effect/cli"
 import { optionalFileFlags } from "./imageFlags.ts"
+import { textFlag } from "./textFlag.ts"
 
 export const flags = {
   repository: Argument.String("REPOSITORY").pipe(
@@ -18,19 +19,19 @@ export const flags = {
     Flag.withDescription("With --file: asks the destination of the Image, not the source"),
     Flag.withDefault(false)
   ),
-  include: Flag.String("include").pipe(
+  include: textFlag("include").pipe(
     Flag.withMetavar("REGEXP"),
     Flag.withDescription("Selects only tags that a regular expression (RE2) matches. May be repeated: one must match"),
     Flag.atLeast(1),
     Flag.withDefault<ReadonlyArray<string>>([])
   ),
-  exclude: Flag.String("exclude").pipe(
+  exclude: textFlag("exclude").pipe(
     Flag.withMetavar("REGEXP"),
     Flag.withDescription("Selects no tag that a regular expression (RE2) matches. May be repeated"),
     Flag.atLeast(1),
     Flag.withDefault<ReadonlyArray<string>>([])
   ),
-  extract: Flag.String("extract").pipe(
+  extract: textFlag("extract").pipe(
     Flag.withMetavar("REGEXP"),
     Flag.withDescription(
       "A regular expression (RE2) whose groups (?P<semver>…), (?P<number>…) and (?P<text>…) are the version in a tag"

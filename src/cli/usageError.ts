@@ -12,8 +12,13 @@ export interface Invocation {
   readonly args: ReadonlyArray<string>
 }
 
+/** A map by words that users write. An object has `constructor` and others too. */
+const mapOf = <A>(entries: Readonly<Record<string, A>>): ReadonlyMap<string, A> => new Map(Object.entries(entries))
+
+const LOGIN = "log in first, such as with docker login"
+
 /** The commands of other tools that mean the same. A hint is given only if this program has the command. */
-const COMMANDS: Readonly<Record<string, ReadonlyArray<string>>> = {
+const COMMANDS: ReadonlyMap<string, ReadonlyArray<string>> = mapOf({
   apply: ["sync"],
   run: ["sync"],
   once: ["sync"],
@@ -40,10 +45,10 @@ const COMMANDS: Readonly<Record<string, ReadonlyArray<string>>> = {
   completions: ["completion"],
   install: ["crd"],
   start: ["operator"]
-}
+})
 
 /** The flags of other tools that mean the same: flags, or commands. */
-const FLAGS: Readonly<Record<string, ReadonlyArray<string>>> = {
+const FLAGS: ReadonlyMap<string, ReadonlyArray<string>> = mapOf({
   filename: ["--file"],
   config: ["--file"],
   manifest: ["--file"],
@@ -61,7 +66,26 @@ const FLAGS: Readonly<Record<string, ReadonlyArray<string>>> = {
   verbosity: ["--log-level"],
   completions: ["completion"],
   "no-color": ["--color=never"]
-}
+})
+
+/** Flags of other tools that this program does not need, and what serves instead. Only for commands that ask registries. */
+const NEEDLESS: ReadonlyMap<string, string> = mapOf({
+  all: "all platforms are copied",
+  "multi-arch": "all platforms are copied",
+  "preserve-digests": "a copy keeps its digest",
+  creds: LOGIN,
+  "src-creds": LOGIN,
+  "dest-creds": LOGIN,
+  username: LOGIN,
+  password: LOGIN,
+  authfile: "set REGISTRY_AUTH_FILE",
+  "cert-dir": "set REGISTRY_CA_FILE",
+  "retry-times": "requests that fail are sent again",
+  concurrency: "set COPIES_AT_ONCE",
+  jobs: "set COPIES_AT_ONCE",
+  parallel: "set COPIES_AT_ONCE"
+})
+const ASKS_REGISTRIES: ReadonlySet<string> = new Set(["copy", "sync", "plan", "tags"])
 
 /** Formats the first mistake in the order of the arguments. Later ones may only follow from that one. */
 export const formatUsageError = (errors: ReadonlyArray<CliError.CliError>, invocation: Invocation): string => {
@@ -79,7 +103,7 @@ const describeError = (error: CliError.CliError, invocation: Invocation): string
     case "InvalidValue":
       return describeValue(error, invocation)
     case "UnexpectedArgument":
-      return `unexpected argument ${error.arguments.map((value) => JSON.stringify(cell(value))).join(", ")}`
+      return `unexpected argument ${error.arguments.map((value) => JSON.stringify(cell(value))).join(", ")}; ${argumentHint(invocation)}`
     case "MissingOption":
       return `missing flag --${error.option}; ${missingHint(error.option, invocation)}`
     case "MissingArgument":
@@ -94,7 +118,7 @@ const describeError = (error: CliError.CliError, invocation: Invocation): string
 
 const commandHint = (written: string, { tree }: Invocation): string => {
   const names = tree.subcommands.map(({ name }) => name)
-  const meant = COMMANDS[written.toLowerCase()]?.find((name) => names.includes(name)) ?? nearestOf(written, names)
+  const meant = COMMANDS.get(written.toLowerCase())?.find((name) => names.includes(name)) ?? nearestOf(written, names)
   if (meant !== undefined) return `did you mean ${meant}?`
   return isFile(written) ? `did you mean sync -f ${cell(written)}?` : `the commands are ${names.join(", ")}`
 }
@@ -111,16 +135,28 @@ const flagHint = (option: string, { path, tree }: Invocation): ReadonlyArray<str
   if (command === tree && others.length > 0) {
     return [`write the command first, such as ${tree.name} ${others[0]?.name ?? ""} ${option}`]
   }
-  if (!option.startsWith("--")) return []
+  const needless = ASKS_REGISTRIES.has(command.name) ? NEEDLESS.get(name) : undefined
+  if (needless !== undefined) return [needless]
   const known = command.flags.map((flag) => flag.name)
-  const meant = FLAGS[name]?.find((text) =>
+  const meant = FLAGS.get(name)?.find((text) =>
     text.startsWith("--")
       ? known.includes(text.slice(2).split("=")[0] ?? "")
       : tree.subcommands.some((one) => one.name === text)
   )
   if (meant !== undefined) return [`did you mean ${meant.startsWith("--") ? meant : `the command ${meant}`}?`]
-  const nearest = nearestOf(name, known)
+  if (others.length > 0) {
+    const names = others.map((one) => one.name).join(", ")
+    return [`${names} ${others.length === 1 ? "has" : "have"} this flag`]
+  }
+  const nearest = option.startsWith("--") ? nearestOf(name, known) : undefined
   return nearest === undefined ? [] : [`did you mean --${nearest}?`]
+}
+
+const argumentHint = ({ path, tree }: Invocation): string => {
+  const { arguments: taken, name } = commandAt(tree, path)
+  return taken.length === 0
+    ? `${name} takes no arguments`
+    : `${name} takes ${taken.map((one) => one.name).join(" ")}, and a value with spaces needs quotes`
 }
 
 const describeValue = (

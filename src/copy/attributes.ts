@@ -30,4 +30,7 @@ export const spanOf = (task: CopyTask, id: string, requester: Tracer.Span | unde
 
 /** Logs that a copy has left the queue of its engine. */
 export const logStarted = (task: CopyTask): Effect.Effect<void> =>
-  Effect.annotateLogs(Effect.logInfo("copy started"), attributesOf(task))
+  Effect.annotateLogs(Effect.logInfo("copy started"), {
+    ...attributesOf(task),
+    ...(task.attempt === undefined ? {} : { attempt: task.attempt })
+  })

@@ -45,6 +45,8 @@ export interface CopyTask {
   readonly tag: string
   /** Whether an existing tag is left unchanged, even if the tag was created while the copy ran. */
   readonly onlyIfMissing: boolean
+  /** The number of the attempt, from 1 on. Absent if it is unknown: the Job of a copy does not hold it. */
+  readonly attempt?: number
 }
 
 /** Bytes of distinct blobs and manifests. */

@@ -89,30 +89,48 @@ export const lockDirectory = Effect.fn("lockDirectory")(function* (
   const id = randomUUID()
   const unusable = (error: PlatformError.PlatformError) =>
     new DirectoryLockError({
-      detail: `${setting}: ${directory} cannot be written (${innermostCause(error)}); name a directory that this user may write`
+      detail: `${setting}: ${directory} cannot be written (${innermostCause(error)}); name a directory that this user may write, on a disk with free space`
     })
-  const held = readRegularFile(file, LOCK_BYTES).pipe(
+  const used = (holder: string) =>
+    new DirectoryLockError({
+      detail: `${setting}: ${directory} is used by ${holder}; end that process, or name another directory`
+    })
+  const read = readRegularFile(file, LOCK_BYTES).pipe(
     Effect.provideService(FileSystem.FileSystem, fs),
-    Effect.map((text) => Schema.decodeUnknownOption(Schema.fromJsonString(Lock))(text)),
-    Effect.orElseSucceed(() => Option.none<Lock>())
+    Effect.map((text) => Schema.decodeUnknownOption(Schema.fromJsonString(Lock))(text))
   )
+  const held = Effect.orElseSucceed(read, () => Option.none<Lock>())
   const textNow = Effect.map(Clock.currentTimeMillis, (renewedAt) =>
     JSON.stringify({ id, host: hostname(), pid: process.pid, renewedAt } satisfies Lock)
   )
-  const create = Effect.flatMap(textNow, (text) => fs.writeFileString(file, text, { flag: "wx", mode: 0o600 }))
+  const create = Effect.flatMap(textNow, (text) => fs.writeFileString(file, text, { flag: "wx", mode: 0o600 })).pipe(
+    // A full disk leaves an empty file.
+    Effect.tapError(({ reason }) => (reason._tag === "AlreadyExists" ? Effect.void : Effect.ignore(fs.remove(file))))
+  )
+
+  /** Whether a process has created or renewed the lock lately. A renewal replaces the file. */
+  const isRecent = Effect.gen(function* () {
+    const { mtime } = yield* fs.stat(file)
+    const now = yield* Clock.currentTimeMillis
+    return Option.exists(mtime, (time) => Math.abs(now - time.getTime()) <= STALE)
+  }).pipe(Effect.orElseSucceed(() => false))
 
   const acquire = Effect.gen(function* () {
     yield* Effect.mapError(fs.makeDirectory(directory, { recursive: true, mode: 0o700 }), unusable)
     if (yield* Effect.isSuccess(create)) return
-    const lock = yield* held
+    const lock = yield* Effect.catch(read, (error) => {
+      // The lock of another user cannot be read. Its process may have ended.
+      const isOther = error._tag === "PlatformError" && error.reason._tag === "PermissionDenied"
+      return Effect.flatMap(isOther ? isRecent : Effect.succeed(false), (isUsed) =>
+        isUsed ? Effect.fail(used("a process of another user")) : Effect.succeedNone
+      )
+    })
     const asking = { now: yield* Clock.currentTimeMillis, host: hostname(), pid: process.pid, isAlive }
     if (Option.isSome(lock) && !isStale(lock.value, asking)) {
-      return yield* new DirectoryLockError({
-        detail: `${setting}: ${directory} is used by process ${lock.value.pid} on ${lock.value.host}; end that process, or name another directory`
-      })
+      return yield* used(`process ${lock.value.pid} on ${lock.value.host}`)
     }
     // A file that is no lock was written in part, by a process that ended.
-    yield* Effect.ignore(fs.remove(file))
+    yield* Effect.mapError(fs.remove(file, { force: true }), unusable)
     yield* Effect.mapError(create, unusable)
   })
   const isMine = Effect.map(held, (lock) => Option.isSome(lock) && lock.value.id === id)

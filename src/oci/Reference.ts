@@ -56,8 +56,8 @@ export const parseRepository = (name: string, defaultRegistry = DEFAULT_REGISTRY
   )
 
 /**
- * Parses `[registry/]repository[:tag][@digest]`, as {@link parseRepository} parses the name of the repository. The
- * failure says what to write instead, and is read after the text.
+ * Parses `[registry/]repository[:tag][@digest]`, as {@link parseRepository} parses the name of the repository. A registry
+ * without a repository is refused. The failure says what to write instead, and is read after the text.
  *
  * @example
  * parseReference("nginx:1.27") // repository { registry: "docker.io", path: "library/nginx" }, tag "1.27"
@@ -76,6 +76,10 @@ export const parseReference = (text: string, defaultRegistry = DEFAULT_REGISTRY)
   if (digest !== undefined && !isDigest(digest)) {
     return Result.fail(`has the digest ${digest}; a digest is ${DIGEST_FORM}`)
   }
+  const registry = registryAlone(named, defaultRegistry)
+  if (registry !== undefined) {
+    return Result.fail(`names a registry without a repository; write both, such as ${registry}/app`)
+  }
   const colon = named.indexOf(":", named.lastIndexOf("/") + 1)
   const tag = colon < 0 || isRegistryOnly(named) ? undefined : named.slice(colon + 1)
   if (tag !== undefined && !TAG_PATTERN.test(tag)) {
@@ -86,6 +90,18 @@ export const parseReference = (text: string, defaultRegistry = DEFAULT_REGISTRY)
     ...(tag === undefined ? {} : { tag }),
     ...(digest === undefined ? {} : { digest })
   }))
+}
+
+/**
+ * The registry of a name without a repository, such as `quay.io` or `localhost:5000/`. Docker reads `localhost:5000` as a tag of
+ * `docker.io/library/localhost`, but Docker Hub has no such repository. A default registry of the user may have one.
+ */
+const registryAlone = (named: string, defaultRegistry: string): string | undefined => {
+  const isComplete = named.endsWith("/")
+  const host = isComplete ? named.slice(0, -1) : named
+  const name = isComplete ? host : host.replace(/:[0-9]{1,5}$/u, "")
+  if (!readsAsRegistry(name) || !REGISTRY.test(host)) return undefined
+  return isComplete || defaultRegistry === DEFAULT_REGISTRY ? host : undefined
 }
 
 /** Whether a name is only an IPv6 registry, such as `[::1]:5000`. No colon in it starts a tag. */

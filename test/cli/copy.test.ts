@@ -76,6 +76,9 @@ describe("skopeo-operator copy", () => {
       const manifest = destination.store.manifest("mirror", "1.0")
       assert.notStrictEqual(manifest?.digest, digest)
       assert.notInclude(manifest?.bytes.toString() ?? "", "amd64")
+      const both = yield* copy(`${from}:1.0`, `${to}:both`, "--platform", "linux/arm64,linux/amd64")
+      assert.strictEqual(both.code, 0, both.stderr)
+      assert.match(destination.store.manifest("mirror", "both")?.bytes.toString() ?? "", /amd64.*arm64/u)
     })
   )
 
@@ -106,6 +109,8 @@ describe("skopeo-operator copy", () => {
       const rows: ReadonlyArray<readonly [args: ReadonlyArray<string>, code: number, said: string]> = [
         [["Quay.io/App", to], 2, 'SOURCE: "Quay.io/App" has upper-case letters'],
         [[from, `docker://${to}`], 2, `DESTINATION: "docker://${to}" starts with docker://`],
+        [[from, "localhost:5000"], 2, 'DESTINATION: "localhost:5000" names a registry without a repository'],
+        [[from, to, "--platform=linux/amd64,"], 2, '--platform: "" is not a platform'],
         [[from, to, "--platform=amd64"], 2, '--platform: "amd64" is not a platform'],
         [
           [from, to, "--platform=linux/x86_64"],

@@ -34,6 +34,13 @@ describe("the mistakes of a command line", () => {
     ["sync -f x --dry-run", "unknown flag --dry-run; did you mean the command plan?"],
     ["sync -f x --completions", "unknown flag --completions; did you mean the command completion?"],
     ["tags a b --insecure", "unknown flag --insecure; did you mean --tls-verify=false?"],
+    ["plan -f x --watch", "unknown flag --watch; sync has this flag"],
+    ["copy -f image.yaml", "unknown flag -f; sync, plan, tags have this flag"],
+    ["plan -f x --state-dir=y", "unknown flag --state-dir; sync has this flag"],
+    ["copy a b --all", "unknown flag --all; all platforms are copied"],
+    ["copy a b --src-creds u:p", "unknown flag --src-creds; log in first, such as with docker login"],
+    ["sync -f x --constructor", "unknown flag --constructor"],
+    ["sync -f x --__proto__", "unknown flag --__proto__"],
     ["sync -f x --frobnicate", "unknown flag --frobnicate"],
     ["sync -f x --wizard", "unknown flag --wizard"],
     ["sync -f x -z", "unknown flag -z"],
@@ -54,7 +61,8 @@ describe("the mistakes of a command line", () => {
     ["tags a b --latest x", '--latest: "x" is not a whole number'],
     ["sync", "missing flag --file; write -f FILE"],
     ["sync image.yaml", "missing flag --file; write -f image.yaml"],
-    ["crd x", 'unexpected argument "x"'],
+    ["crd x", 'unexpected argument "x"; crd takes no arguments'],
+    ["tags a ^1 <2", 'unexpected argument "<2"; tags takes REPOSITORY VERSION, and a value with spaces needs quotes'],
     ["tags", "missing argument REPOSITORY"],
     ["completion", "missing argument SHELL"],
     ["completion powershell", 'SHELL: "powershell" must be one of bash, zsh, fish']
@@ -67,6 +75,30 @@ describe("the mistakes of a command line", () => {
     })
   )
 
+  it.live.each<readonly [command: string, flag: string]>([
+    ["sync", "--file"],
+    ["plan", "--file"],
+    ["tags", "--file"],
+    ["sync -f x", "--namespace"],
+    ["sync -f x", "--selector"],
+    ["sync -f x", "--policy"],
+    ["sync -f x --watch", "--state-dir"],
+    ["sync -f x --watch", "--metrics-address"],
+    ["copy a b", "--platform"],
+    ["tags a b", "--exclude"],
+    ["suspend", "--selector"],
+    ["get", "--kubeconfig"],
+    ["reconcile a", "--timeout"]
+  ])("an empty value, as of a variable that is not set, is a mistake: %s %s", ([command, flag]) =>
+    Effect.gen(function* () {
+      const [name = ""] = command.split(" ")
+      const stderr = `error: the flag ${flag} needs a value\nSee 'skopeo-operator ${name} --help'\n`
+      for (const args of [[flag, ""], [`${flag}=`]]) {
+        assert.deepStrictEqual(yield* run([...command.split(" "), ...args]), { code: 2, stdout: "", stderr })
+      }
+    })
+  )
+
   it.live.each<readonly [given: string, error: string]>([
     ["apply -f x", "unknown command apply; did you mean sync?"],
     ["diff", "unknown command diff; did you mean plan?"],
@@ -75,6 +107,7 @@ describe("the mistakes of a command line", () => {
     ["synk", "unknown command synk; did you mean sync?"],
     ["image.yaml", "unknown command image.yaml; did you mean sync -f image.yaml?"],
     ["frobnicate", `unknown command frobnicate; the commands are ${COMMANDS.join(", ")}`],
+    ["constructor", `unknown command constructor; the commands are ${COMMANDS.join(", ")}`],
     ["help tagz", "unknown command tagz; did you mean tags?"],
     ["-f image.yaml", "unknown flag -f; write the command first, such as skopeo-operator sync -f"]
   ])("a mistake in the place of the command names the command that is meant: %s", ([given, error]) =>
@@ -194,6 +227,26 @@ describe("help", () => {
         assert.notInclude(stdout, "--completions")
         if (shell === "bash") assert.strictEqual(spawnSync("bash", ["-n"], { input: stdout }).status, 0)
       })
+  )
+
+  it.live.each<readonly [line: string, completed: string]>([
+    ["skopeo-operator sy", "sync"],
+    ["skopeo-operator help su", "suspend"],
+    ["skopeo-operator sync --st", "--state-dir"],
+    ["skopeo-operator sync --state-dir /de", "/dev"],
+    ["skopeo-operator sync -o j", "json"]
+  ])("bash completes commands, the arguments of help, flags, directories and values: %s", ([line, completed]) =>
+    Effect.gen(function* () {
+      const { stdout } = yield* run(["completion", "bash"])
+      const words = line.split(" ")
+      const ask = [
+        `COMP_WORDS=(${line}) COMP_CWORD=${words.length - 1} COMP_LINE='${line}' COMP_POINT=${line.length}`,
+        'given="$(complete -p skopeo-operator)"; given="${given##*-F }"; "${given%% *}" skopeo-operator "${COMP_WORDS[COMP_CWORD]}"',
+        'echo "${COMPREPLY[*]}"'
+      ]
+      const ended = spawnSync("bash", ["--norc"], { input: [stdout, ...ask].join("\n"), encoding: "utf8" })
+      assert.strictEqual(ended.stdout.trim(), completed, ended.stderr)
+    })
   )
 })
 

@@ -69,7 +69,8 @@ describe("a reconcile", () => {
             tag: "v1.0",
             digest,
             source: `source.test/app@${digest}`,
-            destination: "dest.test/app:v1.0"
+            destination: "dest.test/app:v1.0",
+            attempt: 1
           }
         }
       ])

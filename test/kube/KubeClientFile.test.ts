@@ -1,11 +1,20 @@
 /** The objects of an API server in memory that a directory keeps from process to process. */
 import { execFileSync } from "node:child_process"
-import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync
+} from "node:fs"
 import { hostname, tmpdir } from "node:os"
 import { join } from "node:path"
 import { NodeServices } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
-import { Clock, Effect, Exit, Layer, Logger, Option, Scope } from "effect"
+import { Clock, Effect, Exit, FileSystem, Layer, Logger, Option, type Path, PlatformError, Scope } from "effect"
 import { type Asking, isStale, type Lock } from "../../src/kube/directoryLock.ts"
 import { KubeClient } from "../../src/kube/KubeClient.ts"
 import * as KubeClientFile from "../../src/kube/KubeClientFile.ts"
@@ -20,10 +29,14 @@ const directory = Effect.acquireRelease(
 )
 
 /** Starts a process over a directory. `logged` gets the messages of its log. */
-const started = Effect.fnUntraced(function* (path: string, logged: Array<string> = []) {
+const started = Effect.fnUntraced(function* (
+  path: string,
+  logged: Array<string> = [],
+  services: Layer.Layer<FileSystem.FileSystem | Path.Path> = NodeServices.layer
+) {
   const scope = yield* Scope.make()
   const layer = KubeClientFile.layer({ directory: path, setting: "--state-dir", resource: Images }).pipe(
-    Layer.provide(NodeServices.layer),
+    Layer.provide(services),
     Layer.provide(Logger.layer([Logger.make(({ message }) => void logged.push(String(message)))]))
   )
   const context = yield* Layer.buildWithScope(Layer.fresh(layer), scope)
@@ -130,6 +143,73 @@ describe("a directory with the state of Images", () => {
       yield* stop
       writeFileSync(join(path, "lock"), '{"id":')
       yield* Effect.flatMap(started(path), ({ stop }) => stop)
+    })
+  )
+
+  it.live("the lock of another user is respected while it is renewed, and replaced afterwards", () =>
+    Effect.gen(function* () {
+      const path = yield* directory
+      const file = join(path, "lock")
+      writeFileSync(file, "{}")
+      // The superuser may read every file, so the file system refuses here.
+      const unreadable = Layer.effect(
+        FileSystem.FileSystem,
+        Effect.map(FileSystem.FileSystem, (fs) => ({
+          ...fs,
+          readFileString: (name: string) =>
+            name === file && readFileSync(file, "utf8") === "{}"
+              ? Effect.fail(
+                  PlatformError.systemError({
+                    _tag: "PermissionDenied",
+                    module: "FileSystem",
+                    method: "readFileString"
+                  })
+                )
+              : fs.readFileString(name)
+        }))
+      ).pipe(Layer.provideMerge(NodeServices.layer))
+      assert.strictEqual(
+        yield* Effect.map(Effect.flip(started(path, [], unreadable)), ({ message }) => message),
+        `--state-dir: ${path} is used by a process of another user; end that process, or name another directory`
+      )
+      assert.strictEqual(readFileSync(file, "utf8"), "{}")
+      utimesSync(file, 0, 0)
+      const { stop } = yield* started(path, [], unreadable)
+      assert.include(readFileSync(file, "utf8"), `"pid":${process.pid}`)
+      yield* stop
+    })
+  )
+
+  it.live("a full disk and a lock that cannot be removed are reported with the cause, and leave no lock in part", () =>
+    Effect.gen(function* () {
+      const path = yield* directory
+      const file = join(path, "lock")
+      const full = Layer.effect(
+        FileSystem.FileSystem,
+        Effect.map(FileSystem.FileSystem, (fs) => ({
+          ...fs,
+          // A full disk has room for an empty file.
+          writeFileString: (name: string, _: string, options?: Parameters<typeof fs.writeFileString>[2]) =>
+            Effect.andThen(
+              fs.writeFileString(name, "", options),
+              Effect.fail(
+                PlatformError.systemError({
+                  _tag: "Unknown",
+                  module: "FileSystem",
+                  method: "writeFile",
+                  cause: Object.assign(new Error("ENOSPC: no space left on device, write"), { code: "ENOSPC" })
+                })
+              )
+            )
+        }))
+      ).pipe(Layer.provideMerge(NodeServices.layer))
+      assert.strictEqual(
+        yield* Effect.map(Effect.flip(started(path, [], full)), ({ message }) => message),
+        `--state-dir: ${path} cannot be written (ENOSPC: no space left on device, write); name a directory that this user may write, on a disk with free space`
+      )
+      assert.deepStrictEqual(readdirSync(path), [])
+      mkdirSync(file)
+      assert.match(yield* refusal(path), /^--state-dir: .* cannot be written \(.*EISDIR.*lock\); name a directory /u)
     })
   )
 

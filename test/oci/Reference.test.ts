@@ -30,7 +30,6 @@ describe("a reference, by Docker's rules", () => {
     ["index.docker.io:443/x/y", "docker.io", "x/y"],
     ["[::1]:443/x", "[::1]", "x"],
     ["registry:443/x", "registry:443", "x"],
-    ["localhost", "docker.io", "library/localhost"],
     ["localhost/x", "localhost", "x"],
     ["localhost:5000/x", "localhost:5000", "x"],
     ["registry:5000/a/b", "registry:5000", "a/b"],
@@ -46,7 +45,6 @@ describe("a reference, by Docker's rules", () => {
     ["1/2", "docker.io", "1/2"],
     ["nginx:1.27", "docker.io", "library/nginx", "1.27"],
     ["nginx:_A.b-C", "docker.io", "library/nginx", "_A.b-C"],
-    ["localhost:5000", "docker.io", "library/localhost", "5000"],
     ["localhost:5000/x:5000", "localhost:5000", "x", "5000"],
     [`nginx@${DIGEST}`, "docker.io", "library/nginx", undefined, DIGEST],
     [`quay.io/a/b:v1@${DIGEST}`, "quay.io", "a/b", "v1", DIGEST],
@@ -67,6 +65,8 @@ describe("a reference, by Docker's rules", () => {
     })
   }
 
+  const REGISTRY_ALONE = (registry: string) =>
+    `names a registry without a repository; write both, such as ${registry}/app`
   const NO_NAME =
     "is not a repository name; between slashes a name has lower-case letters and digits, joined by single dots, one or two underscores, or dashes"
   const BAD_TAG = (tag: string) =>
@@ -101,12 +101,18 @@ describe("a reference, by Docker's rules", () => {
     ["a//b", NO_NAME],
     ["a/", NO_NAME],
     ["/a", NO_NAME],
-    ["quay.io/", NO_NAME],
+    ["quay.io/", REGISTRY_ALONE("quay.io")],
+    ["quay.io", REGISTRY_ALONE("quay.io")],
+    ["localhost", REGISTRY_ALONE("localhost")],
+    ["localhost:5000", REGISTRY_ALONE("localhost:5000")],
+    ["registry:5000/", REGISTRY_ALONE("registry:5000")],
+    ["10.0.0.1:5000", REGISTRY_ALONE("10.0.0.1:5000")],
+    ["[::1]", REGISTRY_ALONE("[::1]")],
     ["quay.io//a", NO_NAME],
     ["a$b", NO_NAME],
     ["a/;rm -rf", NO_NAME],
     ["ñginx", NO_NAME],
-    ["[::1]:5000", NO_NAME],
+    ["[::1]:5000", REGISTRY_ALONE("[::1]:5000")],
     ["-quay.io/a", BAD_HOST("-quay.io")],
     ["quay..io/a", BAD_HOST("quay..io")],
     ["quay.io:/a", BAD_HOST("quay.io:")],
@@ -172,7 +178,8 @@ describe("a repository", () => {
     ["team/nginx", "Registry.corp:5000", "registry.corp:5000/team/nginx"],
     ["nginx", "index.docker.io", "docker.io/library/nginx"],
     ["nginx", "localhost", "localhost/nginx"],
-    ["quay.io/a/b", "registry.corp", "quay.io/a/b"]
+    ["quay.io/a/b", "registry.corp", "quay.io/a/b"],
+    ["my.app", "registry.corp", "registry.corp/my.app"]
   ])("the repository %s with the default registry %s is %s", (name, defaultRegistry, formatted) => {
     assert.deepStrictEqual(
       Result.map(parseRepository(name, defaultRegistry), formatRepository),

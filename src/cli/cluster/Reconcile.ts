@@ -12,13 +12,14 @@ import type { ClusterImage } from "./ClusterImage.ts"
 import { accessFlags, allFlag, selectionFlags } from "./clusterFlags.ts"
 import { selectionToChange } from "./selection.ts"
 import { textIn } from "./specText.ts"
+import { textFlag } from "../textFlag.ts"
 
 const wait = Flag.Boolean("wait").pipe(
   Flag.withDescription("Waits until the check is made and its copies have ended. --wait=false only asks for the check"),
   Flag.withDefault(true)
 )
 
-const timeout = Flag.String("timeout").pipe(
+const timeout = textFlag("timeout").pipe(
   Flag.withMetavar("DURATION"),
   Flag.withDescription("The longest wait, such as 30s or 1h"),
   Flag.withDefault("5m")
@@ -51,7 +52,7 @@ export const reconcileCommand = Command.make(
     if (!wait || changed.length === 0) return yield* failIf(isFailed)
     const outcomes = yield* awaitHandled(changed, Duration.millis(millis), (requested, outcome) =>
       Console.log(boundedLine(`${label(requested.image)} ${describe(outcome, requested, timeout)}`))
-    )
+    ).pipe(Effect.onInterrupt(() => Console.error("interrupted: the operator goes on; get shows the result")))
     yield* failIf(isFailed || outcomes.some((outcome) => !isReady(outcome)))
   })
 ).pipe(

@@ -1,14 +1,15 @@
 /** The flags and arguments of the commands for a cluster. They are kubectl's. */
 import { Argument, Flag } from "effect/cli"
+import { textFlag } from "../textFlag.ts"
 
 /** The flags that name the cluster. */
 export const accessFlags = {
-  kubeconfig: Flag.String("kubeconfig").pipe(
+  kubeconfig: textFlag("kubeconfig").pipe(
     Flag.withMetavar("FILE"),
     Flag.withDescription("A kubeconfig file. Default $KUBECONFIG, then ~/.kube/config, then the pod's service account"),
     Flag.optional
   ),
-  context: Flag.String("context").pipe(
+  context: textFlag("context").pipe(
     Flag.withMetavar("NAME"),
     Flag.withDescription("A context of the kubeconfig. Default the current context"),
     Flag.optional
@@ -21,7 +22,7 @@ export const selectionFlags = {
     Argument.withDescription("The name of an Image, also as image/NAME"),
     Argument.variadic()
   ),
-  namespace: Flag.String("namespace").pipe(
+  namespace: textFlag("namespace").pipe(
     Flag.withAlias("n"),
     Flag.withMetavar("NAME"),
     Flag.withDescription("The namespace. Default the namespace of the context"),
@@ -32,7 +33,7 @@ export const selectionFlags = {
     Flag.withDescription("All namespaces"),
     Flag.withDefault(false)
   ),
-  selector: Flag.String("selector").pipe(
+  selector: textFlag("selector").pipe(
     Flag.withAlias("l"),
     Flag.withMetavar("SELECTOR"),
     Flag.withDescription("Chooses by labels, such as team=a,tier!=test"),

@@ -2,6 +2,7 @@
 import { Option, Result } from "effect"
 import { type Command, Flag } from "effect/cli"
 import { excerpt } from "../../text/line.ts"
+import { textFlag } from "../textFlag.ts"
 
 /** Where a server listens. Without a host it listens on all addresses. */
 export interface Address {
@@ -29,7 +30,7 @@ export const parseAddress = (text: string): Result.Result<Address, string> => {
 }
 
 const address = (name: string, description: string) =>
-  Flag.String(name).pipe(
+  textFlag(name).pipe(
     Flag.withMetavar("HOST:PORT"),
     Flag.withDescription(description),
     Flag.filterMap(
@@ -50,7 +51,7 @@ export const watchFlags = {
     ),
     Flag.withDefault(false)
   ),
-  stateDir: Flag.String("state-dir").pipe(
+  stateDir: textFlag("state-dir").pipe(
     Flag.withMetavar("DIRECTORY"),
     Flag.withDescription(
       "With --watch: where the status of the Images is kept. Default skopeo-operator in $XDG_STATE_HOME or ~/.local/state"

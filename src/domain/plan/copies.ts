@@ -11,7 +11,7 @@ import {
   type ObservedTag,
   overwritesTags
 } from "./facts.ts"
-import { digestOf, isRefused, isRetried, KEPT, needsNoCheck, nextAttemptOf } from "./failures.ts"
+import { attemptAfter, digestOf, isRefused, isRetried, KEPT, needsNoCheck, nextAttemptOf } from "./failures.ts"
 
 /** A copy that brings a tag in sync. */
 export interface PlannedCopy {
@@ -139,7 +139,11 @@ export const startCopies = ({ checked, failures, isNews, now, planned, underWay 
     !retried.has(copy.task.tag) && !byTag.has(copy.task.tag) && isReady(copy) && (hasRoom || isNew(copy))
   // Failures are few, and none waits for a place: a due attempt that is not made would be due at once again.
   const first = new Set(planned.filter(isFirst).slice(0, Math.max(0, UNDER_WAY - retried.size)))
-  const start = planned.filter((copy) => retried.has(copy.task.tag) || first.has(copy)).map(({ task }) => task)
+  // The status keeps these failures, so the end of the copy is logged with the same number.
+  const kept = new Map(standing.map((failure) => [failure.tag, failure]))
+  const start = planned
+    .filter((copy) => retried.has(copy.task.tag) || first.has(copy))
+    .map(({ task }) => ({ ...task, attempt: attemptAfter(kept.get(task.tag), task.destinationDigest) }))
   return { start, failures: standing.slice(0, KEPT) }
 }
 

@@ -204,6 +204,7 @@ const parsePrefix = (text: string): Result.Result<RepositoryPrefix, string> => {
     )
   }
   const path = slash < 0 ? "any" : plain.slice(slash + 1)
+  if (path === "") return Result.fail(`ends with a slash; write ${host} for all repositories of the registry`)
   return Result.flatMap(parseRepository(`${host}/${path}`), ({ registry }) => {
     if (registry !== canonicalRegistry(host)) {
       return Result.fail(`names no registry; write the host first, such as ${DEFAULT_REGISTRY}/${text}`)

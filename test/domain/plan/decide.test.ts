@@ -101,7 +101,8 @@ describe("what is done with a tag", () => {
         referrers: false,
         destination: endpoint("registry.corp", "app", { credentials: { _tag: "Secret", name: "push" } }),
         tag: "1.27",
-        onlyIfMissing: false
+        onlyIfMissing: false,
+        attempt: 1
       }
     ])
   })

@@ -162,7 +162,7 @@ rules:
     [
       "a slash at the end",
       "rules:\n- name: a\n  sources: [quay.io/]",
-      '3: rules[0].sources[0]: "quay.io/" is not a repository name; '
+      '3: rules[0].sources[0]: "quay.io/" ends with a slash; write quay.io for all repositories of the registry'
     ],
     [
       "another variable",
