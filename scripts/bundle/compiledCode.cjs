@@ -57,6 +57,9 @@ const replace = (path, content) => {
   fs.renameSync(draft, path)
 }
 
+/** The exit codes of a command that has done all its work: `plan` ends with 3 if there are changes. */
+const DONE = new Set([0, 3])
+
 /** The directories of versions of Node.js, and the files in them. A user's own files are never removed. */
 const VERSION = /^v\d+\.\d+\.\d+[\w.+-]*$/
 const FILE = /^commands(?:\.\d+)?$|\.cache(?:\.\d+)?$/
@@ -106,7 +109,7 @@ const kept = (cache) => {
     keepAtExit: (scripts) =>
       process.once("exit", (exitCode) => {
         try {
-          if (exitCode === 0) keep(scripts)
+          if (DONE.has(exitCode)) keep(scripts)
         } catch {
           // A read-only or full file system: the next start compiles again.
         }
