@@ -78,7 +78,9 @@ const readYaml = (text: string, lineCounter: LineCounter) =>
     catch: (cause) => whole(`cannot be read: ${excerpt(cause instanceof Error ? cause.message : String(cause))}`)
   }).pipe(Result.flatMap((read) => read))
 
-const decodePolicy = Schema.decodeUnknownResult(WrittenPolicy, { errors: "all", onExcessProperty: "error" })
+/** Made when a policy is read, because most processes read none. */
+const decodePolicy = (policy: unknown) =>
+  Schema.decodeUnknownResult(WrittenPolicy, { errors: "all", onExcessProperty: "error" })(policy)
 const issuesOf = SchemaIssue.makeFormatterStandardSchemaV1({ leafHook: (issue) => issue._tag })
 
 type Issue = ReturnType<typeof issuesOf>["issues"][number]
