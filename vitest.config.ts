@@ -11,6 +11,9 @@ export default defineConfig({
     isolate: false,
     // A test that waits for something that never comes fails after this time. The default of 5 s is too short for busy machines.
     testTimeout: 30_000,
+    // Node imports the sources itself, as `npm run simulate` does: vite would first transform each of them, for which the first
+    // run of a clone took seconds. No test needs what vite adds, such as `vi.mock`.
+    experimental: { viteModuleRunner: false, nodeLoader: false },
     reporters: ["default", "./test/support/SummaryReporter.ts"]
   }
 })
