@@ -1,8 +1,23 @@
 import { defineConfig } from "vitest/config"
+import { BaseSequencer, type TestSpecification } from "vitest/node"
+
+const isSimulation = ({ moduleId }: TestSpecification): boolean => /\/simulation\.\w+\.test\.ts$/u.test(moduleId)
+
+/**
+ * The simulations take the longest, and start first: else one worker is idle while another ends the last of them. Vitest starts
+ * files by their last times, and by their sizes in a new clone, where these two would be the last.
+ */
+class SimulationsFirst extends BaseSequencer {
+  override async sort(files: Array<TestSpecification>): Promise<Array<TestSpecification>> {
+    const sorted = await super.sort(files)
+    return sorted.toSorted((a, b) => Number(isSimulation(b)) - Number(isSimulation(a)))
+  }
+}
 
 export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
+    sequence: { sequencer: SimulationsFirst },
     setupFiles: ["./test/support/fastAssertions.ts"],
     // A worker for each core. By default one core is left to vitest itself, which has nothing to do while tests run: half of two.
     maxWorkers: "100%",
