@@ -1,11 +1,11 @@
 import { defineConfig } from "vitest/config"
 import { BaseSequencer, type TestSpecification } from "vitest/node"
 
-const isSimulation = ({ moduleId }: TestSpecification): boolean => /\/simulation\.\w+\.test\.ts$/u.test(moduleId)
+const isSimulation = ({ moduleId }: TestSpecification): boolean => moduleId.includes("/test/simulation/")
 
 /**
  * The simulations take the longest, and start first: else one worker is idle while another ends the last of them. Vitest starts
- * files by their last times, and by their sizes in a new clone, where these two would be the last.
+ * files by their last times, and by their sizes in a new clone, where these files would be the last.
  */
 class SimulationsFirst extends BaseSequencer {
   override async sort(files: Array<TestSpecification>): Promise<Array<TestSpecification>> {
