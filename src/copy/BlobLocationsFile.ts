@@ -3,7 +3,7 @@
  * last: the day, the namespace, the registry, the repository and the digest. It may be lost or deleted at any time.
  */
 import { join } from "node:path"
-import { Clock, Effect, FileSystem, Layer, Result, type Scope } from "effect"
+import { Clock, Effect, FileSystem, Layer, Result, type Scope, Semaphore } from "effect"
 import { BoundedMap } from "../collections/BoundedMap.ts"
 import { readRegularFile, replaceFile } from "../kube/regularFile.ts"
 import { parseRepository, registryHost } from "../oci/Reference.ts"
@@ -66,6 +66,9 @@ const formatLocations = (locations: BoundedMap<string, Days>): string => {
     .join("")
 }
 
+/** One run of this process saves at a time: the draft has the name of the process. */
+const saving = Semaphore.makeUnsafe(1)
+
 const make = Effect.fnUntraced(function* (
   directory: string
 ): Effect.fn.Return<BlobLocations, never, FileSystem.FileSystem | Scope.Scope> {
@@ -92,9 +95,9 @@ const make = Effect.fnUntraced(function* (
       for (const [path, day] of days) setDay(locations, key, path, day)
     }
     yield* fs.makeDirectory(directory, { recursive: true, mode: 0o700 })
-    // Two processes may write at the same time.
+    // Other processes may write at the same time, and have drafts of their own.
     yield* replaceFile(file, formatLocations(locations), `${file}.${process.pid}`)
-  }).pipe(Effect.provideService(FileSystem.FileSystem, fs), Effect.ignore)
+  }).pipe(Effect.provideService(FileSystem.FileSystem, fs), Effect.ignore, saving.withPermit)
   yield* Effect.addFinalizer(() => Effect.suspend(() => (hasChanged ? save : Effect.void)))
 
   return {

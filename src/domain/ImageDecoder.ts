@@ -252,4 +252,4 @@ const invalid = (field: string, value: unknown, message: string): Problem => ({
 })
 
 const recordOf = (value: unknown): Readonly<Record<string, unknown>> =>
-  typeof value === "object" && value !== null && !Array.isArray(value) ? Object.fromEntries(Object.entries(value)) : {}
+  typeof value === "object" && value !== null && !Array.isArray(value) ? { ...value } : {}

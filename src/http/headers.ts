@@ -12,9 +12,12 @@ export interface HeaderToken {
   readonly target: string | undefined
 }
 
-/** No alternative backtracks: an unclosed quote or bracket extends to the end of the header. */
-const TOKEN =
-  /(?<word>[^\s,;="<]+)|=\s*(?:"(?<quoted>(?:[^"\\]|\\.)*)(?<quote>"?)|(?<plain>[^\s,;"]*))|<(?<target>[^>]*)(?<bracket>>?)|"(?:[^"\\]|\\.)*"?|[\s,;]+/gsu
+/**
+ * The groups: a word; the text in quotes after `=`, and the quote that closes it; a value without quotes; the text in brackets,
+ * and the bracket that closes it. Groups with names would take half as long again. No alternative backtracks: an unclosed quote
+ * or bracket extends to the end of the header.
+ */
+const TOKEN = /([^\s,;="<]+)|=\s*(?:"((?:[^"\\]|\\.)*)("?)|([^\s,;"]*))|<([^>]*)(>?)|"(?:[^"\\]|\\.)*"?|[\s,;]+/gsu
 
 /** Yields the tokens of a header. An unclosed quote or bracket has no value. */
 export function* tokenize(header: string): Generator<HeaderToken> {

@@ -108,7 +108,11 @@ const mergePatch = (base: unknown, patch: Json): Json =>
     }).filter(([key, value]) => value !== null || !(key in patch))
   )
 
-const same = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b)
+const same = (a: unknown, b: unknown): boolean => a === b || JSON.stringify(a) === JSON.stringify(b)
+
+/** Whether two objects are the same, except for some of their fields. A write shares most fields with the object before it. */
+const sameExcept = (a: Json, b: Json, ...except: ReadonlyArray<string>): boolean =>
+  Object.keys({ ...a, ...b }).every((key) => except.includes(key) || same(a[key], b[key]))
 
 const without = (object: Json, ...keys: ReadonlyArray<string>): Json =>
   Object.fromEntries(Object.entries(object).filter(([key]) => !keys.includes(key)))
@@ -398,10 +402,10 @@ export class ApiServerStore {
   }
 
   #update(kind: string, current: StoredObject, next: StoredObject): StoredObject {
-    if (same(without(current, "metadata"), without(next, "metadata")) && same(current.metadata, next.metadata)) {
+    const specMoved = !sameExcept(current, next, "metadata", "status")
+    if (!specMoved && same(current["status"], next["status"]) && sameExcept(current.metadata, next.metadata)) {
       return current
     }
-    const specMoved = !same(without(current, "metadata", "status"), without(next, "metadata", "status"))
     return this.#record(kind, "MODIFIED", {
       ...next,
       metadata: { ...next.metadata, generation: Number(current.metadata["generation"]) + (specMoved ? 1 : 0) }

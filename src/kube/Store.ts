@@ -208,10 +208,12 @@ class Contents<A extends KubeObject, V> {
   }
 
   by(index: string, text: string): ReadonlyArray<V> {
-    const keys = this.#indexes.get(index)?.keys(text) ?? []
-    return Array.from(keys, (key) => this.#entries.get(key)).flatMap((entry) =>
-      entry === undefined ? [] : [entry.value]
-    )
+    const values: Array<V> = []
+    for (const key of this.#indexes.get(index)?.keys(text) ?? []) {
+      const entry = this.#entries.get(key)
+      if (entry !== undefined) values.push(entry.value)
+    }
+    return values
   }
 
   values(): ReadonlyArray<V> {

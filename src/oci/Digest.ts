@@ -2,7 +2,7 @@
  * Digests of content, as registries write them: an algorithm, a colon, and lower-case hexadecimal digits. The OCI image
  * specification registers sha256 and sha512. Registries compute sha256, unless a client names a digest of the other algorithm.
  */
-import { createHash, type Hash } from "node:crypto"
+import { createHash, hash, type Hash } from "node:crypto"
 import { Effect, Stream } from "effect"
 
 /** An algorithm whose digests can be checked. */
@@ -25,7 +25,7 @@ export const algorithmOf = (digest: string): DigestAlgorithm =>
   digest.startsWith("sha512:") ? "sha512" : USUAL_ALGORITHM
 
 export const digestOf = (bytes: Uint8Array, algorithm: DigestAlgorithm = USUAL_ALGORITHM): string =>
-  `${algorithm}:${createHash(algorithm).update(bytes).digest("hex")}`
+  `${algorithm}:${hash(algorithm, bytes, "hex")}`
 
 /** Whether bytes have a digest. */
 export const hasDigest = (bytes: Uint8Array, digest: string): boolean => digestOf(bytes, algorithmOf(digest)) === digest

@@ -8,6 +8,10 @@ const [COMMA, BRACKET, BRACE] = Buffer.from(",[{")
  */
 export const mostValuesIn = (json: Uint8Array): number => {
   let count = 1
-  for (const byte of json) if (byte === COMMA || byte === BRACKET || byte === BRACE) count += 1
+  // An iterator of bytes takes six times as long.
+  for (let at = 0; at < json.length; at += 1) {
+    const byte = json[at]
+    if (byte === COMMA || byte === BRACKET || byte === BRACE) count += 1
+  }
   return count
 }

@@ -97,7 +97,8 @@ const original = (text: string): View => {
   const [parts, from, to]: [Array<string>, Array<number>, Array<number>] = [[], [], []]
   let at = 0
   for (const character of text) {
-    const bytes = utf8(character)
+    // Most characters are ASCII, and need no buffer.
+    const bytes = character < "\x80" ? character : utf8(character)
     parts.push(bytes)
     for (let index = 0; index < bytes.length; index++) {
       from.push(at)

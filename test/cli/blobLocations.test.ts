@@ -171,10 +171,11 @@ describe("blobs that an earlier run of sync has placed", () => {
     })
   )
 
-  it.live("two runs at once leave a whole file", () =>
+  it.live("two runs at once leave a whole file with the blobs of both", () =>
     Effect.gen(function* () {
       const { file, sync } = yield* world()
       yield* Effect.all([sync("one"), sync("two")], { concurrency: 2 })
+      assert.lengthOf(linesOf(file), 2 * BLOBS)
       for (const line of linesOf(file)) assert.match(line, /^\d+ default \S+ (one|two) sha256:[0-9a-f]{64}$/u)
     })
   )

@@ -7,6 +7,7 @@ import { RegistryStore } from "../../src/registry/memory/RegistryStore.ts"
 import { pushSampleImage } from "../../src/registry/memory/SampleImage.ts"
 import { file, run } from "../support/commandLine.ts"
 import { manifest } from "../support/manifest.ts"
+import { itOnSockets } from "../support/passTimeWhenIdle.ts"
 import { pathOf } from "../support/ScriptedServer.ts"
 import { startRegistry } from "../../src/registry/memory/EmbeddedRegistry.ts"
 
@@ -142,7 +143,7 @@ describe("skopeo-operator sync", () => {
     })
   )
 
-  it.live(
+  itOnSockets(
     "sync copies the other tags of a pattern while another Image's copy writes one tag, and ends after that copy",
     () =>
       Effect.gen(function* () {
@@ -188,8 +189,7 @@ describe("skopeo-operator sync", () => {
           tags.map((tag) => destination.store.manifest("app", tag)?.digest),
           digests
         )
-      }),
-    20_000
+      })
   )
 
   it.live("sync with --output json prints one JSON document, and nothing else on standard output", () =>

@@ -4,6 +4,7 @@ import { Effect } from "effect"
 import { startRegistry } from "../../src/registry/memory/EmbeddedRegistry.ts"
 import { pushSampleImage } from "../../src/registry/memory/SampleImage.ts"
 import { file, run } from "../support/commandLine.ts"
+import { itOnSockets } from "../support/passTimeWhenIdle.ts"
 
 /** A registry by plain HTTP on this machine, and a file with an Image that copies from it to itself. */
 const world = Effect.fnUntraced(function* (tlsVerify = "") {
@@ -23,23 +24,26 @@ spec:
 })
 
 describe("a registry without TLS", () => {
-  it.live.each<readonly [args: ReadonlyArray<string>, field: string, copied: boolean]>([
+  const choices: ReadonlyArray<readonly [args: ReadonlyArray<string>, field: string, copied: boolean]> = [
     [[], "", true],
     [["--tls-verify=false"], "", true],
     [["--tls-verify"], "", false],
     [[], ", tlsVerify: true", false],
     [["--tls-verify=false"], ", tlsVerify: true", false],
     [["--tls-verify"], ", tlsVerify: false", true]
-  ])(
-    "on this machine sync needs no flag, and an Image that says tlsVerify comes before the flag: %j %s",
-    ([args, field, copied]) =>
-      Effect.gen(function* () {
-        const { isCopied, path } = yield* world(field)
-        const { code } = yield* run(["sync", "-f", path, ...args])
-        assert.strictEqual(code, copied ? 0 : 1)
-        assert.strictEqual(isCopied(), copied)
-      })
-  )
+  ]
+  for (const [args, field, copied] of choices) {
+    itOnSockets(
+      `on this machine sync needs no flag, and an Image that says tlsVerify comes before the flag: ${JSON.stringify(args)} ${field}`,
+      () =>
+        Effect.gen(function* () {
+          const { isCopied, path } = yield* world(field)
+          const { code } = yield* run(["sync", "-f", path, ...args])
+          assert.strictEqual(code, copied ? 0 : 1)
+          assert.strictEqual(isCopied(), copied)
+        })
+    )
+  }
 
   it.live("on this machine a policy takes plain HTTP for the user's choice, and not for the Image's", () =>
     Effect.gen(function* () {

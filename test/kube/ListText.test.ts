@@ -28,9 +28,15 @@ describe("ListText", () => {
     { items: Schema.Array(Schema.Record(Schema.String, Schema.Json)), size: Schema.Literals([1, 2, 7, 1_000]) },
     ({ items, size }) => {
       const list = { kind: "List", metadata: { resourceVersion: "7", nested: { a: [1] } }, items, apiVersion: "v1" }
-      for (const text of [JSON.stringify(list), JSON.stringify(list, undefined, 2)]) {
-        const read = inPieces(text, size)
-        assert.strictEqual(JSON.stringify(read.items.map((item) => JSON.parse(item))), JSON.stringify(items))
+      // The texts are compared, and not the items: V8 of Node.js 24 and 26 parses {"":null,"\n":[]} to another key if it parsed
+      // {"":null,"\\":[]} before.
+      for (const [indent, margin] of [
+        [0, ""],
+        [2, "    "]
+      ] as const) {
+        const read = inPieces(JSON.stringify(list, undefined, indent), size)
+        const expected = items.map((item) => JSON.stringify(item, undefined, indent).replaceAll("\n", `\n${margin}`))
+        assert.deepStrictEqual(read.items, expected)
         assert.deepStrictEqual(JSON.parse(read.rest), { ...list, items: [] })
       }
     },

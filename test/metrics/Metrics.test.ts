@@ -155,6 +155,21 @@ describe("the metrics of the process", () => {
       assert.match(delays[0] ?? "", /^nodejs_eventloop_lag_seconds 0/u)
     }).pipe(Effect.provide(Metrics.layer))
   )
+
+  it.effect("the CPU time of the process does not begin anew with another layer", () =>
+    Effect.gen(function* () {
+      const cpuSeconds = Effect.map(linesOf, (lines) =>
+        Number(lines.find((line) => line.startsWith("process_cpu_seconds_total "))?.split(" ")[1])
+      )
+      const spendTime = Effect.sync(() => {
+        const before = process.cpuUsage()
+        while (process.cpuUsage(before).user < 20_000);
+      })
+      const first = yield* Effect.provide(Effect.andThen(spendTime, cpuSeconds), Metrics.layer)
+      assert.isAtLeast(first, 0.02)
+      assert.isAtLeast(yield* Effect.provide(cpuSeconds, Metrics.layer), first)
+    })
+  )
 })
 
 describe("the metrics of the controller", () => {

@@ -15,6 +15,7 @@ const CONFIG = JSON.stringify({
     target: "es2025",
     declaration: true,
     types: [],
+    skipLibCheck: true,
     allowImportingTsExtensions: true,
     rewriteRelativeImportExtensions: true,
     rootDir: "src"

@@ -3,7 +3,7 @@ import { it } from "@effect/vitest"
 import { performance } from "node:perf_hooks"
 import { Clock, Duration, Effect, Scheduler, type Scope } from "effect"
 import { TestClock } from "effect/testing"
-// src/ loads this module on demand. Under vitest another process transforms the module, which this file cannot notice.
+// src/ loads this module on demand, and this file may not notice the steps of Node's loader.
 import "tldts"
 
 /** The number of empty rounds of the event loop after which no event is left that could arrive without time. */

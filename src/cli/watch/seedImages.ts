@@ -1,5 +1,5 @@
 /** Reads the files of `sync --watch` at its start. */
-import { createHash } from "node:crypto"
+import { hash } from "node:crypto"
 import { Effect } from "effect"
 import { CommandFailure } from "../CommandFailure.ts"
 import { BAD_USAGE } from "../exitCodes.ts"
@@ -22,9 +22,7 @@ export const seedImages = Effect.fn("seedImages")(function* (selection: ImageSel
 /** The files of a selection, for `watchFiles`. */
 export const filesOf = (selection: ImageSelection) => ({
   fingerprint: Effect.map(readFiles(selection.files, selection), ({ files, problems }) =>
-    createHash("sha256")
-      .update(JSON.stringify([files.map(({ name, text }) => [name, text]), problems]))
-      .digest("hex")
+    hash("sha256", JSON.stringify([files.map(({ name, text }) => [name, text]), problems]), "hex")
   ),
   read: Effect.map(readImages(selection), ({ images, problems }) => ({
     images,

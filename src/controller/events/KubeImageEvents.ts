@@ -2,7 +2,7 @@
  * Reports the Events of Images to the API server (`events.k8s.io/v1`). One fiber sends what a bounded queue holds, so that a
  * slow API server delays no reconcile.
  */
-import { createHash } from "node:crypto"
+import { hash } from "node:crypto"
 import { Clock, Effect, Layer, Queue } from "effect"
 import type { ImageIdentity } from "../../domain/Copy.ts"
 import { API_VERSION, KIND } from "../../domain/Image.ts"
@@ -80,8 +80,8 @@ const microTime = (millis: number): string => new Date(millis).toISOString().rep
 
 /** A name for a series. All reports of the series write the object of this name. */
 const nameOf = ({ name, uid }: ImageIdentity, reason: string, { first, note }: Series): string => {
-  const hash = createHash("sha256").update([uid, reason, note, first].join("\n")).digest("hex").slice(0, 16)
-  return `${name.slice(0, 200).replace(/[^a-z0-9]+$/u, "")}.${hash}`
+  const series = hash("sha256", [uid, reason, note, first].join("\n"), "hex").slice(0, 16)
+  return `${name.slice(0, 200).replace(/[^a-z0-9]+$/u, "")}.${series}`
 }
 
 const objectOf = (

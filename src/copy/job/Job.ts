@@ -1,5 +1,5 @@
 /** Reads the Kubernetes Job of one copy: its copy and its end. JobManifest writes the Job. Pure. */
-import { createHash } from "node:crypto"
+import { hash } from "node:crypto"
 import { Result } from "effect"
 import { CONFIGURED, type CredentialChoice } from "../../domain/Credential.ts"
 import { type CopyTask, destinationOf, type ImageIdentity } from "../../domain/Copy.ts"
@@ -69,17 +69,14 @@ export const oldJobName = (task: CopyTask): string => nameWith(task, { slug: 40,
 export const isNameFor = (name: string, task: CopyTask): boolean => name === jobName(task) || name === oldJobName(task)
 
 const nameWith = (task: CopyTask, length: { readonly slug: number; readonly hash: number }): string => {
-  const hash = createHash("sha256")
-    .update(formatReference(destinationOf(task)))
-    .digest("hex")
-    .slice(0, length.hash)
+  const hashed = hash("sha256", formatReference(destinationOf(task)), "hex").slice(0, length.hash)
   const slug = `${task.destination.repository.path.split("/").at(-1) ?? ""}-${task.tag}`
     .toLowerCase()
     .replaceAll(/[^a-z0-9]+/gu, "-")
     .replaceAll(/^-+|-+$/gu, "")
     .slice(0, length.slug)
     .replace(/-+$/u, "")
-  return `copy-${slug}-${hash}`
+  return `copy-${slug}-${hashed}`
 }
 
 /** The digits of a digest that fit into a label. */

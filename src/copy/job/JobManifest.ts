@@ -1,5 +1,5 @@
 /** Writes the Kubernetes Job of one copy by Skopeo, and the Job's Secret. Pure. */
-import { createHash } from "node:crypto"
+import { hash } from "node:crypto"
 import { Option, Redacted } from "effect"
 import type { CredentialChoice } from "../../domain/Credential.ts"
 import { type CopyTask, destinationOf } from "../../domain/Copy.ts"
@@ -218,10 +218,7 @@ export const settingsOf = ({ caConfigMap, image, proxies = {}, template = DEFAUL
     variable,
     isSecret ? new URL(Redacted.value(url)).host : Redacted.value(url)
   ])
-  return createHash("sha256")
-    .update(JSON.stringify([image, caConfigMap, addresses, proxies.noProxy, template]))
-    .digest("hex")
-    .slice(0, 16)
+  return hash("sha256", JSON.stringify([image, caConfigMap, addresses, proxies.noProxy, template]), "hex").slice(0, 16)
 }
 
 const proxiesOf = ({ http, https }: Proxies): ReadonlyArray<Proxy> =>

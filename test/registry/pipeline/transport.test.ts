@@ -1,7 +1,7 @@
 /** Requests through proxies, with a private authority, and redirects from HTTPS to HTTP. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Option, Result, Stream } from "effect"
-import { parseBundle } from "../../../src/http/certificates.ts"
+import { contextTrusting, parseBundle } from "../../../src/http/certificates.ts"
 import { digestOf } from "../../../src/oci/Digest.ts"
 import { requireBasic, startRegistry } from "../../../src/registry/memory/EmbeddedRegistry.ts"
 import { OCI_MANIFEST } from "../../../src/oci/Manifest.ts"
@@ -351,6 +351,16 @@ describe("a private authority", () => {
       assert.lengthOf(requests, 0)
     })
   )
+})
+
+describe("contextTrusting", () => {
+  it("clients that trust the same certificates share one TLS context", () => {
+    const other = makeAuthority("another").certificate
+    const context = contextTrusting([AUTHORITY.certificate])
+    assert.strictEqual(contextTrusting([AUTHORITY.certificate]), context)
+    assert.notStrictEqual(contextTrusting([other]), context)
+    assert.notStrictEqual(contextTrusting([AUTHORITY.certificate, other]), context)
+  })
 })
 
 describe("parseBundle", () => {
