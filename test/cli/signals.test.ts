@@ -9,6 +9,7 @@ import { pushSampleImage } from "../../src/registry/memory/SampleImage.ts"
 import { file } from "../support/commandLine.ts"
 import { PROCESS_TIMEOUT, type Running, start } from "../support/commandProcess.ts"
 import { freePort } from "../support/freePort.ts"
+import { manifest } from "../support/manifest.ts"
 import { scripted } from "../support/ScriptedServer.ts"
 
 /** Waits until a process has reached the place for the signal, and fails if the process ends before. */
@@ -41,13 +42,7 @@ describe("a signal", { timeout: PROCESS_TIMEOUT }, () => {
           pushSampleImage(source.store, "app", "1.0.0", "app")
           const images = yield* file(
             "images.yaml",
-            `apiVersion: skopeo.io/v1alpha1
-kind: Image
-metadata: { name: app }
-spec:
-  source: { name: ${source.host}/app, version: 1.0.0, tlsVerify: false }
-  destination: { name: ${destination.host}/app, tlsVerify: false }
-`
+            manifest("app", `${source.host}/app`, "1.0.0", `${destination.host}/app`)
           )
           const running = yield* start(["sync", "-f", images, "-o", "json"])
           yield* comesTo(running, reached)
@@ -78,16 +73,7 @@ spec:
       Effect.gen(function* () {
         const reached = yield* Deferred.make<void>()
         const { host } = yield* scripted(() => Effect.runSync(Deferred.succeed(reached, undefined)))
-        const images = yield* file(
-          "images.yaml",
-          `apiVersion: skopeo.io/v1alpha1
-kind: Image
-metadata: { name: app }
-spec:
-  source: { name: ${host}/app, version: 1.x }
-  destination: { name: ${host}/mirror }
-`
-        )
+        const images = yield* file("images.yaml", manifest("app", `${host}/app`, "1.x", `${host}/mirror`))
         const files = ["-f", images, "-q"]
         const args = {
           sync: ["sync", ...files, "-o", "json"],

@@ -4,9 +4,19 @@ import { Effect, Layer, Option, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { ImageStore } from "../../src/controller/ImageStore.ts"
 import { Outcomes } from "../../src/controller/Outcomes.ts"
-import { totalsOf } from "../../src/domain/Outcome.ts"
+import { CopyEngine } from "../../src/copy/CopyEngine.ts"
+import { type ImageOutcome, totalsOf } from "../../src/domain/Outcome.ts"
 import { pushSampleImage } from "../../src/registry/memory/SampleImage.ts"
-import { applyImage, makeRegistries, operatorLayer, type Parts, type Registries } from "../support/world.ts"
+import { RegistryClient } from "../../src/registry/RegistryClient.ts"
+import * as Faults from "../support/Faults.ts"
+import {
+  applyImage,
+  DESTINATION,
+  makeRegistries,
+  operatorLayer,
+  type Parts,
+  type Registries
+} from "../support/world.ts"
 
 const layer = (registries: Registries, parts?: Parts) =>
   operatorLayer(registries, parts).pipe(Layer.provideMerge(Outcomes.layer))
@@ -20,6 +30,34 @@ const outcomeOf = Effect.fnUntraced(function* (name: string) {
 const app = { source: { name: "source.test/app", version: "1.0.x" }, destination: { name: "dest.test/app" } }
 
 describe("the outcomes of a run", () => {
+  it.effect("a copy that has just ended counts, although the controller records its end a moment later", () => {
+    const registries = makeRegistries()
+    const tags = ["1.0.0", "1.0.1", "1.0.2"]
+    for (const tag of tags) pushSampleImage(registries.source, "app", tag, tag)
+    const ends = new Map([
+      ["1.0.0", 1_000],
+      ["1.0.1", 1_100],
+      ["1.0.2", 60_000]
+    ])
+    const client = Faults.of(RegistryClient, [
+      {
+        method: "putManifest",
+        when: ({ repository }, reference) => repository.registry === DESTINATION && ends.has(reference),
+        before: (_, reference) => Effect.sleep(ends.get(reference) ?? 0)
+      }
+    ])
+    return Effect.gen(function* () {
+      const outcomes = yield* Outcomes
+      yield* applyImage("app", app)
+      yield* Effect.repeat(TestClock.adjust("10 millis"), { times: 120 })
+      const image = Option.getOrThrow(yield* (yield* ImageStore).get("team/app"))
+      const actions = ({ tags }: ImageOutcome) => tags.map(({ action }) => action)
+      assert.deepStrictEqual(actions(yield* outcomes.of(image)), ["copied", "pending", "pending"])
+      const copies = yield* (yield* CopyEngine).copies(image)
+      assert.deepStrictEqual(actions(yield* outcomes.of(image, copies)), ["copied", "copied", "pending"])
+    }).pipe(Effect.provide(layer({ ...registries, layer: client.layer(registries.layer) })))
+  })
+
   it.effect(
     "a run says of each tag whether it was copied or there before, its digest, and the bytes of its copy",
     () => {

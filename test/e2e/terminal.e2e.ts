@@ -6,6 +6,7 @@ import { startRegistry } from "../../src/registry/memory/EmbeddedRegistry.ts"
 import { pushSampleImage } from "../../src/registry/memory/SampleImage.ts"
 import { RegistryStore } from "../../src/registry/memory/RegistryStore.ts"
 import { file } from "../support/commandLine.ts"
+import { manifest } from "../support/manifest.ts"
 import { itWithPrograms } from "../support/programs.ts"
 
 const main = new URL("../../src/main.ts", import.meta.url).pathname
@@ -34,13 +35,7 @@ describe("skopeo-operator sync on a terminal", () => {
       const destination = yield* startRegistry()
       const images = yield* file(
         "images.yaml",
-        `apiVersion: skopeo.io/v1alpha1
-kind: Image
-metadata: { name: app }
-spec:
-  source: { name: "${source.host}/app", version: 1.0.0, tlsVerify: false }
-  destination: { name: "${destination.host}/app", tlsVerify: false }
-`
+        manifest("app", `${source.host}/app`, "1.0.0", `${destination.host}/app`)
       )
       let shown = ""
       const code = yield* Effect.callback<number | null>((resume) => {

@@ -3,6 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Option } from "effect"
 import { pushSampleImage, startRegistry } from "../../../src/testing.ts"
 import { directory, file, run } from "../../support/commandLine.ts"
+import { manifest } from "../../support/manifest.ts"
 
 describe("the progress of sync --watch", () => {
   it.live("the line of an Image has the number of its copied tags, of all selected ones", () =>
@@ -18,13 +19,7 @@ describe("the progress of sync --watch", () => {
       pushSampleImage(source.store, "app", "1.0.1", "two")
       const images = yield* file(
         "images.yaml",
-        `apiVersion: skopeo.io/v1alpha1
-kind: Image
-metadata: { name: app }
-spec:
-  source: { name: ${source.host}/app, version: 1.0.x }
-  destination: { name: ${destination.host}/mirror }
-`
+        manifest("app", `${source.host}/app`, "1.0.x", `${destination.host}/mirror`)
       )
       const args = ["sync", "-f", images, "--watch", "--state-dir", yield* directory({})]
       const running = run(args, { COPIES_AT_ONCE: "1" }, "", (written) => {
