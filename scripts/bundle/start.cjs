@@ -1,6 +1,5 @@
 /**
- * Starts the program from its files, each with the code that V8 compiled in an earlier run. Compiling again would
- * take longer.
+ * Starts the program from its files, each with the code that V8 compiled in an earlier run. Compiling again would take longer.
  *
  * The container image brings the compiled code (`NAME.cache`). V8 refuses the code of another version or of other flags, and
  * the npm package is for many versions. So where no code was brought, the process writes its own at its end, to `compiled/` in
@@ -12,6 +11,7 @@ const { join } = require("node:path")
 const { compiledCode } = require("./compiledCode.cjs")
 const { load, scripts } = require("./parts.cjs")
 
+exports.scripts = scripts
 const code = compiledCode(__dirname)
 // Before the program, which may end while it is loaded.
 code.keepAtExit(scripts)
@@ -22,4 +22,3 @@ load({
   readCode: code.read,
   require
 })
-exports.scripts = scripts
