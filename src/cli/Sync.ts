@@ -5,6 +5,7 @@ import { Controller } from "../controller/Controller.ts"
 import { ImageStore } from "../controller/ImageStore.ts"
 import { Outcomes } from "../controller/Outcomes.ts"
 import { untilFinished } from "../controller/untilFinished.ts"
+import { CopyEngine } from "../copy/CopyEngine.ts"
 import { conditionOf } from "../domain/Image.ts"
 import { totalsOf } from "../domain/Outcome.ts"
 import { rateLimitWaitOf, type RunEnd } from "../domain/settled.ts"
@@ -94,10 +95,14 @@ export const syncCommand = Command.make(
     const keys = new Set<string>()
     const outcomes = yield* Outcomes
     const store = yield* ImageStore
+    const engine = yield* CopyEngine
+    const outcomeOf = Effect.fnUntraced(function* (image: StoredImage) {
+      return yield* outcomes.of(image, yield* Effect.orElseSucceed(engine.copies(image), () => []))
+    })
     /** Reports what has become of the Images so far. */
     const reportNow = Effect.fnUntraced(function* (interrupted: boolean, problems: Run["problems"] = []) {
       const stored = (yield* Effect.forEach(keys, (key) => store.get(key))).flatMap(Option.toArray)
-      const images = yield* Effect.forEach(stored, (image) => outcomes.of(image))
+      const images = yield* Effect.forEach(stored, outcomeOf)
       const durationSeconds = ((yield* Clock.currentTimeMillis) - startedAt) / 1_000
       yield* report({ images, problems, interrupted, durationSeconds }, output)
     })

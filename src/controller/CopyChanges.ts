@@ -32,6 +32,7 @@ export const make = Effect.fnUntraced(function* (
   /** When the last change of an Image counted, by key. */
   const last = new BoundedMap<string, number>({ capacity: IMAGES })
 
+  /** An engine that cannot list the copies fails the reconcile too, which is retried. */
   const isUnderWay = (image: ImageKey): Effect.Effect<boolean> =>
     engine.copies(image).pipe(
       Effect.map((copies) => !copies.every(isFinished)),

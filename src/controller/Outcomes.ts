@@ -9,8 +9,10 @@ import {
   type ReconcileFacts,
   type TagOutcome,
   type TagOutcomes,
-  withReconcile
+  withReconcile,
+  withUnrecorded
 } from "../domain/Outcome.ts"
+import type { Copy } from "../domain/Copy.ts"
 import { conditionOf } from "../domain/Image.ts"
 import { type ImageKey, keyOf } from "../domain/ImageKey.ts"
 import { isReason } from "../domain/Reason.ts"
@@ -51,8 +53,11 @@ export interface TagChange {
 export class Outcomes extends Context.Service<
   Outcomes,
   {
-    /** The outcome of an Image: its condition, and every tag that was selected so far. */
-    readonly of: (image: StoredImage) => Effect.Effect<ImageOutcome>
+    /**
+     * The outcome of an Image: its condition, and every tag that was selected so far. Of the copies that the engine has, the ended
+     * ones count too: the controller may record their ends a moment later.
+     */
+    readonly of: (image: StoredImage, copies?: ReadonlyArray<Copy>) => Effect.Effect<ImageOutcome>
     /** The tags whose action changes, of all Images. A late subscriber misses earlier changes. */
     readonly changes: Stream.Stream<TagChange>
   }
@@ -76,7 +81,8 @@ const make = Effect.gen(function* () {
     return found?.uid === uid ? found.tags : NO_OUTCOMES
   }
   const service = Outcomes.of({
-    of: (image) => Effect.sync(() => imageOutcome(image, [...known(image, image.uid).values()])),
+    of: (image, copies = []) =>
+      Effect.sync(() => imageOutcome(image, [...withUnrecorded(known(image, image.uid), copies).values()])),
     changes: Stream.fromPubSub(changes)
   })
   const listen: OutcomeListener = ({ name, namespace }, facts) => {

@@ -73,6 +73,15 @@ export const withReconcile = (before: TagOutcomes, { ended, gathered, refused, u
   return outcomes
 }
 
+/** Adds copies of an Image that have ended, but whose end no reconcile has recorded yet. The engine still has such copies. */
+export const withUnrecorded = (outcomes: TagOutcomes, copies: ReadonlyArray<Copy>): TagOutcomes => {
+  const ends = copies.filter((copy) => isFinished(copy) && outcomes.has(copy.tag))
+  return new Map([
+    ...outcomes,
+    ...ends.map((copy) => [copy.tag, afterCopy(outcomes.get(copy.tag), copy, false)] as const)
+  ])
+}
+
 /** The outcomes after the check of a reconcile. Without a new check they stay. */
 const checkedOutcomes = (before: TagOutcomes, gathered: Gathered): TagOutcomes => {
   switch (gathered._tag) {
